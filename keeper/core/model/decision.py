@@ -1,0 +1,97 @@
+"""What to do and why, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from keeper.core.model.ladder import LayerKind, Regime, TargetLayer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A trigger that fired, with the numbers that a person needs to judge it."""
+
+    trigger: str
+    layer: LayerKind | None
+    """None when it concerns the whole ladder."""
+    found: float
+    limit: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Veto:
+    """A gate that refused, with the numbers that a person needs to judge it."""
+
+    gate: str
+    layer: LayerKind | None
+    found: float
+    limit: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLayer:
+    """Place a layer that is not held, from what the wallet holds."""
+
+    target: TargetLayer
+    kind: Literal["open"] = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftLayer:
+    """Withdraw a layer and place it anew."""
+
+    target: TargetLayer
+    token_ids: tuple[int, ...]
+    kind: Literal["shift"] = "shift"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseLayer:
+    """Withdraw a layer that is no longer wanted; its value stays idle."""
+
+    layer: LayerKind
+    token_ids: tuple[int, ...]
+    kind: Literal["close"] = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompoundLayer:
+    """Put a layer's fees back into its own ranges."""
+
+    layer: LayerKind
+    token_ids: tuple[int, ...]
+    kind: Literal["compound"] = "compound"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitAll:
+    """Withdraw every layer to tokens."""
+
+    token_ids: tuple[int, ...]
+    kind: Literal["exit"] = "exit"
+
+
+Move = OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The outcome of one cycle's thinking; no moves is a hold, and it explains itself too."""
+
+    moves: tuple[Move, ...]
+    reasons: tuple[Reason, ...]
+    """Every trigger that fired, also when a gate then refused."""
+    vetoes: tuple[Veto, ...]
+    regime: Regime
+    lower_regime_since_s: int | None
+    """Since when the readings have asked for a calmer regime; carried into the next cycle's memory."""
+    volatility: float | None
+    """The annualised forecast that the widths were made of; None when there was none."""
+
+    @property
+    def is_hold(self) -> bool:
+        """Whether nothing is to be done."""
+        return not self.moves

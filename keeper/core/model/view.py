@@ -1,0 +1,179 @@
+"""Everything that signals and strategy may know in one cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keeper.core.model.ladder import Ladder, LayerKind, Regime
+from keeper.core.model.pool import BlockRef, FeeGrowthSample, HistoryRef, PoolView
+from keeper.core.model.token import TokenAmount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wallet:
+    """What the keeper's account holds outside positions."""
+
+    address: str
+    native_wei: int
+    balances: tuple[TokenAmount, ...]
+    """One entry for each token of the configured pools."""
+    nonce: int
+    """Transactions mined from this account, at the view's block."""
+
+    def raw(self, token: str) -> int:
+        """Balance of the token with this address, raw units; 0 when it is not one of ours."""
+        return next((amount.raw for amount in self.balances if amount.token.address == token), 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gas:
+    """Price of inclusion."""
+
+    base_fee_wei: int
+    """Of the next block, as the node foresees it."""
+    tip_wei: int
+    """Priority fee that recent blocks took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerMemory:
+    """What happened to a layer in earlier cycles."""
+
+    kind: LayerKind
+    placed_at_s: int
+    """Chain time of the last placement."""
+    outside_since_s: int | None
+    """Since when the price has been outside every band of the layer in all cycles; None when inside at the last cycle."""
+    drifted_since_s: int | None
+    """Since when the drift has been past the dead band in all cycles; None when it was within at the last cycle."""
+    in_range_s: int
+    """Chain seconds in which the layer was in range, as seen by the cycles since the ladder was opened."""
+    watched_s: int
+    """Chain seconds over which that was counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GasPaid:
+    """Gas of one cycle."""
+
+    timestamp_s: int
+    wei: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyVolatility:
+    """Last forecast of one day."""
+
+    day: int
+    """Days since the unix epoch."""
+    annualised: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the keeper carries from cycle to cycle; part of the view, so that a replay needs nothing else."""
+
+    regime: Regime | None
+    """None before the first decision."""
+    regime_since_s: int | None
+    lower_regime_since_s: int | None
+    """Since when the readings have asked for a calmer regime in all cycles."""
+    last_cycle_s: int | None
+    """Chain time of the previous completed cycle."""
+    layers: tuple[LayerMemory, ...]
+    shifts_s: tuple[int, ...]
+    """Chain times at which layers were placed anew in the last 24 hours, first placements not counted, oldest first."""
+    gas_paid: tuple[GasPaid, ...]
+    """Of the last 24 hours, oldest first."""
+    fee_growth: tuple[FeeGrowthSample, ...]
+    """Of the signal pool, about hourly over the last 24 hours, oldest first."""
+    volatilities: tuple[DailyVolatility, ...]
+    """Of the last 180 days, oldest first."""
+
+    def layer(self, kind: LayerKind) -> LayerMemory | None:
+        """Memory of the layer of that role; None when it was never placed."""
+        return next((layer for layer in self.layers if layer.kind is kind), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketView:
+    """All inputs of one cycle, read at one block."""
+
+    chain_id: int
+    block: BlockRef
+    pools: tuple[PoolView, ...]
+    wallet: Wallet
+    gas: Gas
+    ladder: Ladder
+    history: HistoryRef
+    memory: Memory
+
+    @property
+    def now_s(self) -> int:
+        """The cycle's clock: the time of its block."""
+        return self.block.timestamp_s
+
+    def pool(self, address: str) -> PoolView:
+        """The pool with this address.
+
+        Raises:
+            KeyError: the view does not hold it.
+        """
+        for pool in self.pools:
+            if pool.state.key.address == address:
+                return pool
+        raise KeyError(address)
+
+
+class Quality(StrEnum):
+    """How far a reading can be relied on."""
+
+    GOOD = "good"
+    SHORT = "short"
+    """Computed from less history than wanted."""
+    STALE = "stale"
+    """Computed from inputs older than wanted."""
+    MISSING = "missing"
+    """No value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalReading:
+    """A measured number at a time; a poor one is a value all the same, judged by a gate."""
+
+    name: str
+    value: float | None
+    """None exactly when the quality is missing."""
+    unit: str
+    as_of_s: int
+    """Chain time of the newest input."""
+    block: int
+    source: str
+    quality: Quality
+
+
+NO_MEMORY = Memory(
+    regime=None,
+    regime_since_s=None,
+    lower_regime_since_s=None,
+    last_cycle_s=None,
+    layers=(),
+    shifts_s=(),
+    gas_paid=(),
+    fee_growth=(),
+    volatilities=(),
+)
+"""What a keeper knows that has never run."""
+
+
+def find_reading(readings: tuple[SignalReading, ...], name: str) -> SignalReading:
+    """The reading of that name.
+
+    Raises:
+        KeyError: no such reading.
+    """
+    for reading in readings:
+        if reading.name == name:
+            return reading
+    raise KeyError(name)

@@ -1,0 +1,25 @@
+"""Reading the world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from keeper.core.model.record import Observation
+
+
+class MarketSource(Protocol):
+    """Reads everything that a cycle may know, at one block."""
+
+    def observe(self, *, token_ids: Sequence[int], prices_after_block: int | None) -> Observation:
+        """Read at the newest block.
+
+        Args:
+            token_ids: positions known from earlier cycles; others that the wallet owns are found too.
+            prices_after_block: newest block whose prices are known; None asks for the whole configured look-back.
+
+        Raises:
+            Transient: unreachable, inconsistent or malformed answers.
+            Fault: the chain is not the configured one.
+        """
+        ...
