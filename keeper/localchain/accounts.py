@@ -31,4 +31,4 @@ DEVELOPER_ACCOUNTS = (
     _known("0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f", "0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97"),
     _known("0xa0Ee7A142d267C1f36714E4a8F75612F20a79720", "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6"),
 )
-"""What anvil funds with 10,000 ETH each, derived from the phrase "test test test test test test test test test test test junk"."""
+"""What anvil funds with 10,000 ETH each; derived from its default phrase, eleven times "test" and "junk"."""

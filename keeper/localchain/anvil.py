@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 import signal
-import subprocess  # noqa: S404 - running a node is this module's job
+import subprocess  # ruff: ignore[suspicious-subprocess-import] - running a node is this module's job
 import sys
 import tempfile
 import time
@@ -16,14 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from keeper.adapters.evm.rpc import Rpc
 from keeper.core.model.errors import ConfigError, Transient
 
 MAINNET_CHAIN_ID = 1
-DEFAULT_TIMESTAMP = 1_759_276_800
-"""Genesis time when none is asked for: 2025-10-01 00:00:00 UTC, so that two runs see the same clock."""
+DEFAULT_TIMESTAMP = 1_759_269_600
+"""Genesis time when none is asked for: 2025-09-30 22:00:00 UTC, so that two runs see the same clock."""
 BLOCK_GAS_LIMIT = 60_000_000
 
 _READY_WITHIN_S = 15.0
@@ -138,6 +138,7 @@ class Anvil:
         self.options = options or AnvilOptions()
         program = program or find_anvil()
         # Not a pipe: nobody would drain it, and anvil would block on a full one.
+        # ruff: ignore[open-file-with-context-handler] - closed by stop()
         self._log: IO[bytes] = tempfile.TemporaryFile(prefix="keeper-anvil-")
         reading, writing = os.pipe()
         try:
@@ -156,7 +157,7 @@ class Anvil:
     @staticmethod
     def _watch(reading: int) -> subprocess.Popen[bytes]:
         # A session of its own, so that Ctrl-C in the terminal reaches us and not the watcher.
-        return subprocess.Popen(
+        return subprocess.Popen(  # ruff: ignore[subprocess-without-shell-equals-true] - no shell text from outside
             ["/bin/sh", "-c", _WATCHER],
             stdin=reading,
             stdout=subprocess.DEVNULL,
@@ -165,7 +166,7 @@ class Anvil:
         )
 
     def _launch(self, program: Path, writing: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+        return subprocess.Popen(  # ruff: ignore[subprocess-without-shell-equals-true] - no shell text from outside
             ["/bin/sh", "-c", _LAUNCHER, "sh", str(program), *self.options.arguments()],
             stdin=writing,
             stdout=self._log,
@@ -229,18 +230,8 @@ class Anvil:
             self._lifeline = -1
             self._log.close()
 
-    def __enter__(self) -> Anvil:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.stop()
-
-
-def fork_of(node: Anvil, *, automine: bool, prune_history: int = 64) -> AnvilOptions:
-    """Options of a node that continues ``node``'s chain with a cheap history of its own."""
-    return AnvilOptions(
-        chain_id=node.options.chain_id, automine=automine, prune_history=prune_history, fork_url=node.url
-    )
-

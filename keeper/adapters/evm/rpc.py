@@ -140,8 +140,9 @@ class Rpc:
         if not isinstance(replies, list):
             # A node that cannot batch answers with one error object.
             raise BadReply(f"{self.name} answered a batch of {len(calls)} with {type(replies).__name__}")
-        by_id = {reply.get("id"): reply for reply in replies if isinstance(reply, dict)}
-        if len(by_id) != len(ids) or set(by_id) != set(ids):
+        # In Python True equals 1 and 1.0 equals 1: an id counts only when it is an integer.
+        by_id = {reply["id"]: reply for reply in replies if isinstance(reply, dict) and type(reply.get("id")) is int}
+        if len(replies) != len(ids) or set(by_id) != set(ids):
             raise BadReply(f"{self.name} answered with ids that were not asked")
         return [self._outcome(by_id[id_], method) for id_, (method, _) in zip(ids, calls, strict=True)]
 
@@ -156,16 +157,19 @@ class Rpc:
             raise RpcUnreachable(f"{self.name} answered HTTP {response.status_code}")
         try:
             return json.loads(response.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BadReply(f"{self.name} answered {len(response.content)} bytes that are not JSON") from None
 
     def _outcome(self, reply: dict[str, Any], method: str) -> Any | RpcRefused:
         if (error := reply.get("error")) is not None:
             if not isinstance(error, dict) or not isinstance(error.get("message"), str):
                 raise BadReply(f"{self.name} answered {method} with an error that has no message")
-            if error.get("code") == TOO_MANY_REQUESTS:
+            code = error.get("code", 0)
+            if type(code) is not int:
+                raise BadReply(f"{self.name} answered {method} with an error whose code is no number")
+            if code == TOO_MANY_REQUESTS:
                 raise RpcUnreachable(f"{self.name} limits the rate of {method}")
-            return RpcRefused(int(error.get("code", 0)), error["message"], error.get("data"))
+            return RpcRefused(code, error["message"], error.get("data"))
         if "result" not in reply:
             raise BadReply(f"{self.name} answered {method} with neither result nor error")
         return reply["result"]

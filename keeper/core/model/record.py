@@ -21,7 +21,8 @@ class CycleState(StrEnum):
     DONE = "done"
     NOT_DONE = "not_done"
     UNKNOWN = "unknown"
-    FAILED = "failed"
+    BLOCKED = "blocked"
+    """A plan was due, and the keeper is paused or halted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

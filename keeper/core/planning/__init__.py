@@ -1,0 +1,3 @@
+from keeper.core.planning.planner import plan, resize
+
+__all__ = ["plan", "resize"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keeper.core.v3math.full_math import mul_div
 from keeper.core.v3math.liquidity_math import add_delta
 from keeper.core.v3math.reverts import LockedError, PriceLimitError, ZeroAmountError
 from keeper.core.v3math.swap_math import compute_swap_step
 from keeper.core.v3math.tick_bitmap import next_initialized_tick_within_one_word, words_of
-from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick, get_tick_at_sqrt_ratio
+from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick, get_tick_near
 from keeper.core.v3math.units import (
     MAX_SQRT_RATIO,
     MAX_TICK,
@@ -18,7 +17,6 @@ from keeper.core.v3math.units import (
     MAX_UINT256,
     MIN_SQRT_RATIO,
     MIN_TICK,
-    Q128,
     Liquidity,
     SqrtPriceX96,
     Tick,
@@ -101,7 +99,6 @@ def swap(state: SwapState, *, zero_for_one: bool, amount_specified: int, sqrt_pr
         ZeroAmountError: the amount is zero.
         LockedError: the pool has no price.
         PriceLimitError: the limit is on the wrong side or out of range.
-        ArithmeticRevertError: the fee growth of one step leaves 256 bits.
 
     Ref: ``UniswapV3Pool.sol`` swap.
     """
@@ -156,7 +153,7 @@ def check_swap(sqrt_price_x96: int, amount_specified: int, sqrt_price_limit_x96:
         raise PriceLimitError(f"limit {sqrt_price_limit_x96} is not above {sqrt_price_x96} and below {MAX_SQRT_RATIO}")
 
 
-def swap_steps(  # noqa: C901, PLR0913, PLR0914 - the contract's one loop; to split it costs a call a step
+def swap_steps(  # ruff: ignore[too-many-locals] - the contract's one loop; to split it costs a call a step
     *,
     words: Mapping[int, int],
     net: Mapping[int, int],
@@ -207,14 +204,15 @@ def swap_steps(  # noqa: C901, PLR0913, PLR0914 - the contract's one loop; to sp
             fee -= share
             protocol_fees += share
         if liquidity:
-            fee_growth_x128 = (fee_growth_x128 + mul_div(fee, Q128, liquidity)) & MAX_UINT256
+            # A fee is below 2**84 times the liquidity that earns it, so that mulDiv cannot refuse here.
+            fee_growth_x128 = (fee_growth_x128 + (fee << 128) // liquidity) & MAX_UINT256
         if sqrt_price_x96 == next_x96:
             if initialized:
                 crossed.append((next_tick, fee_growth_x128))
                 liquidity = add_delta(liquidity, -net[next_tick] if zero_for_one else net[next_tick])
             tick = next_tick - 1 if zero_for_one else next_tick
         elif sqrt_price_x96 != start_x96:
-            tick = get_tick_at_sqrt_ratio(sqrt_price_x96)
+            tick = get_tick_near(sqrt_price_x96, tick)
     specified = amount_specified - remaining
     amount0, amount1 = (specified, calculated) if zero_for_one == exact_in else (calculated, specified)
     return (

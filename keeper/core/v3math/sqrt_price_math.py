@@ -10,7 +10,9 @@ from keeper.core.v3math.reverts import ArithmeticRevertError
 from keeper.core.v3math.units import MAX_UINT160, MAX_UINT256, SqrtPriceX96
 
 
-def get_next_sqrt_price_from_amount0_rounding_up(sqrt_price_x96: int, liquidity: int, amount: int, *, add: bool) -> SqrtPriceX96:
+def get_next_sqrt_price_from_amount0_rounding_up(
+    sqrt_price_x96: int, liquidity: int, amount: int, *, add: bool
+) -> SqrtPriceX96:
     """Sqrt price after token0 is added to, or removed from, the virtual reserves, rounded **up**.
 
     ``liquidity * sqrt_price / (liquidity +- amount * sqrt_price)``; where that product leaves 256 bits the contract falls
@@ -94,7 +96,9 @@ def get_next_sqrt_price_from_input(sqrt_price_x96: int, liquidity: int, amount_i
     return get_next_sqrt_price_from_amount1_rounding_down(sqrt_price_x96, liquidity, amount_in, add=True)
 
 
-def get_next_sqrt_price_from_output(sqrt_price_x96: int, liquidity: int, amount_out: int, *, zero_for_one: bool) -> SqrtPriceX96:
+def get_next_sqrt_price_from_output(
+    sqrt_price_x96: int, liquidity: int, amount_out: int, *, zero_for_one: bool
+) -> SqrtPriceX96:
     """Sqrt price after an output, rounded **away from the start**, so that the output is paid for in full.
 
     Args:
@@ -132,10 +136,10 @@ def get_amount0_delta(sqrt_ratio_a_x96: int, sqrt_ratio_b_x96: int, liquidity: i
         sqrt_ratio_a_x96, sqrt_ratio_b_x96 = sqrt_ratio_b_x96, sqrt_ratio_a_x96
     if sqrt_ratio_a_x96 <= 0:
         raise ArithmeticRevertError("a sqrt price of zero")
-    product = (liquidity << 96) * (sqrt_ratio_b_x96 - sqrt_ratio_a_x96)
-    if round_up:
-        return -((-product // sqrt_ratio_b_x96) // sqrt_ratio_a_x96)
-    return product // sqrt_ratio_b_x96 // sqrt_ratio_a_x96
+    # The contract divides twice, in the same direction, which equals one division by the product.
+    numerator = liquidity * (sqrt_ratio_b_x96 - sqrt_ratio_a_x96) << 96
+    denominator = sqrt_ratio_a_x96 * sqrt_ratio_b_x96
+    return -(-numerator // denominator) if round_up else numerator // denominator
 
 
 def get_amount1_delta(sqrt_ratio_a_x96: int, sqrt_ratio_b_x96: int, liquidity: int, *, round_up: bool) -> int:
@@ -154,7 +158,7 @@ def get_amount1_delta(sqrt_ratio_a_x96: int, sqrt_ratio_b_x96: int, liquidity: i
 
 
 def get_amount0_delta_signed(sqrt_ratio_a_x96: int, sqrt_ratio_b_x96: int, liquidity_delta: int) -> int:
-    """Raw token0 that a change of liquidity moves: into the pool positive, rounded **up**; out negative, rounded **down** in size.
+    """Raw token0 that a change of liquidity moves: in positive, rounded **up**; out negative, rounded **down** in size.
 
     Ref: ``SqrtPriceMath.sol`` getAmount0Delta (signed).
     """
@@ -164,7 +168,7 @@ def get_amount0_delta_signed(sqrt_ratio_a_x96: int, sqrt_ratio_b_x96: int, liqui
 
 
 def get_amount1_delta_signed(sqrt_ratio_a_x96: int, sqrt_ratio_b_x96: int, liquidity_delta: int) -> int:
-    """Raw token1 that a change of liquidity moves: into the pool positive, rounded **up**; out negative, rounded **down** in size.
+    """Raw token1 that a change of liquidity moves: in positive, rounded **up**; out negative, rounded **down** in size.
 
     Ref: ``SqrtPriceMath.sol`` getAmount1Delta (signed).
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from keeper.core.v3math.sqrt_price_math import (
     get_amount0_delta,
     get_amount1_delta,
-    get_next_sqrt_price_from_input,
-    get_next_sqrt_price_from_output,
+    get_next_sqrt_price_from_amount0_rounding_up,
+    get_next_sqrt_price_from_amount1_rounding_down,
 )
 from keeper.core.v3math.units import FEE_PIPS_ONE
 
@@ -38,13 +38,12 @@ def compute_swap_step(
 
 def _step_exact_in(current: int, target: int, liquidity: int, remaining: int, fee_pips: int) -> tuple[int, int, int, int]:
     less_fee = remaining * (FEE_PIPS_ONE - fee_pips) // FEE_PIPS_ONE
-    zero_for_one = current >= target
-    in_delta, out_delta = (get_amount0_delta, get_amount1_delta) if zero_for_one else (get_amount1_delta, get_amount0_delta)
+    if current >= target:
+        in_delta, out_delta, price_after = get_amount0_delta, get_amount1_delta, get_next_sqrt_price_from_amount0_rounding_up
+    else:
+        in_delta, out_delta, price_after = get_amount1_delta, get_amount0_delta, get_next_sqrt_price_from_amount1_rounding_down
     amount_in = in_delta(target, current, liquidity, round_up=True)
-    if less_fee >= amount_in:
-        fee = -(-amount_in * fee_pips // (FEE_PIPS_ONE - fee_pips))
-        return target, amount_in, out_delta(target, current, liquidity, round_up=False), fee
-    reached = get_next_sqrt_price_from_input(current, liquidity, less_fee, zero_for_one=zero_for_one)
+    reached = target if less_fee >= amount_in else int(price_after(current, liquidity, less_fee, add=True))
     amount_out = out_delta(reached, current, liquidity, round_up=False)
     if reached == target:
         return target, amount_in, amount_out, -(-amount_in * fee_pips // (FEE_PIPS_ONE - fee_pips))
@@ -54,14 +53,15 @@ def _step_exact_in(current: int, target: int, liquidity: int, remaining: int, fe
 
 
 def _step_exact_out(current: int, target: int, liquidity: int, remaining: int, fee_pips: int) -> tuple[int, int, int, int]:
-    zero_for_one = current >= target
-    in_delta, out_delta = (get_amount0_delta, get_amount1_delta) if zero_for_one else (get_amount1_delta, get_amount0_delta)
+    if current >= target:
+        in_delta, out_delta, price_after = get_amount0_delta, get_amount1_delta, get_next_sqrt_price_from_amount1_rounding_down
+    else:
+        in_delta, out_delta, price_after = get_amount1_delta, get_amount0_delta, get_next_sqrt_price_from_amount0_rounding_up
     amount_out = out_delta(target, current, liquidity, round_up=False)
     reached = target
     if remaining < amount_out:
-        reached = int(get_next_sqrt_price_from_output(current, liquidity, remaining, zero_for_one=zero_for_one))
-        if reached != target:
-            amount_out = out_delta(reached, current, liquidity, round_up=False)
-        amount_out = min(amount_out, remaining)
+        reached = int(price_after(current, liquidity, remaining, add=False))
+        # The price is rounded so that the output is covered, and may cover more than was asked for.
+        amount_out = min(out_delta(reached, current, liquidity, round_up=False), remaining)
     amount_in = in_delta(reached, current, liquidity, round_up=True)
     return reached, amount_in, amount_out, -(-amount_in * fee_pips // (FEE_PIPS_ONE - fee_pips))

@@ -92,3 +92,30 @@ def get_tick_at_sqrt_ratio(sqrt_price_x96: int) -> Tick:
     if low != high and get_sqrt_ratio_at_tick(high) > sqrt_price_x96:
         return Tick(low)
     return Tick(high)
+
+
+def get_tick_near(sqrt_price_x96: int, near: int) -> Tick:
+    """``get_tick_at_sqrt_ratio``, several times faster where the tick ``near`` is close: the same tick, rounded **down**.
+
+    Along a tick the sqrt price grows by 1/20_000, which turns the distance from ``near`` into a first guess; remembered
+    ratios then decide. Both functions answer by the same ratios, so they cannot differ.
+
+    Args:
+        sqrt_price_x96: MIN_SQRT_RATIO to MAX_SQRT_RATIO - 1.
+        near: MIN_TICK to MAX_TICK.
+
+    Raises:
+        PriceOutOfRangeError: the sqrt price lies outside.
+
+    Ref: ``TickMath.sol`` getTickAtSqrtRatio.
+    """
+    near_x96 = get_sqrt_ratio_at_tick(near)
+    distance_x96 = sqrt_price_x96 - near_x96
+    guess = near + 20_000 * distance_x96 // near_x96
+    if abs(distance_x96) << 7 > near_x96 or not MIN_TICK < guess < MAX_TICK - 1:
+        return get_tick_at_sqrt_ratio(sqrt_price_x96)
+    while get_sqrt_ratio_at_tick(guess) > sqrt_price_x96:
+        guess -= 1
+    while get_sqrt_ratio_at_tick(guess + 1) <= sqrt_price_x96:
+        guess += 1
+    return Tick(guess)

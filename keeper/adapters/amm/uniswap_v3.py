@@ -1,0 +1,222 @@
+"""Everything a cycle may know of a v3-style venue, at one block, in two HTTP requests.
+
+The first request asks for the newest block; the second reads everything at its hash. Further requests, at the same hash, are
+made only in a cycle that meets something new: the first of a process (where the price stands), a position seen for the first
+time (where it lies), a price that ran from its map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keeper.adapters.amm.pool_reads import PoolReads
+from keeper.adapters.amm.position_reads import SPARE_INDICES, Place, PositionReads
+from keeper.adapters.amm.price_reads import PriceReads
+from keeper.adapters.amm.tick_map import MARGIN_TICKS, REACH_TICKS, ticks_of_word, trimmed, word_read, words_around
+from keeper.adapters.evm import checked
+from keeper.adapters.evm.abi import contract
+from keeper.adapters.evm.fee_history import fee_history_call, gas_of
+from keeper.adapters.evm.multicall import Answers, ContractRead, PinnedReader, read_of, values
+from keeper.adapters.evm.rpc import BadReply, Call, Rpc
+from keeper.core.model.errors import Fault, Transient
+from keeper.core.model.ladder import Position
+from keeper.core.model.pool import BlockRef, PoolKey, PoolView
+from keeper.core.model.record import Observation
+from keeper.core.model.token import Token, TokenAmount
+from keeper.core.model.view import Wallet
+
+_TIMESTAMP = contract("Multicall3").function("getCurrentBlockTimestamp")
+_BALANCE_OF = contract("ERC20").function("balanceOf")
+
+
+class StaleHead(Transient):
+    """The node's newest block is older than one that was seen before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueAddresses:
+    """Where the venue's contracts stand; EIP-55 addresses."""
+
+    factory: str
+    position_manager: str
+    multicall: str
+    tick_lens: str
+
+
+class UniswapV3Source:
+    """The market and the wallet, read from one node; not thread-safe.
+
+    Args:
+        rpc: the node.
+        addresses: the venue's contracts.
+        wallet: EIP-55 address of the account.
+        pools: every configured pool.
+        chain_id: the chain that the node must be on.
+        signal_pool: address of the pool whose swaps are the price history.
+        twap_window_s: seconds behind the time-weighted price, > 0.
+        lookback_s: seconds of price history that the first call reads.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        addresses: VenueAddresses,
+        *,
+        wallet: str,
+        pools: Sequence[PoolKey],
+        chain_id: int,
+        signal_pool: str,
+        twap_window_s: int,
+        lookback_s: int,
+    ) -> None:
+        self._rpc = rpc
+        self._addresses = addresses
+        self._wallet = wallet
+        self._chain_id = chain_id
+        self._signal_pool = signal_pool
+        self._pools = tuple(PoolReads(key, twap_window_s) for key in pools)
+        self._positions = PositionReads(addresses.position_manager, wallet, pools)
+        self._prices = PriceReads(rpc, signal_pool, lookback_s)
+        self._timestamp = read_of(addresses.multicall, _TIMESTAMP)
+        tokens = dict.fromkeys(token for key in pools for token in (key.token0, key.token1))
+        self._balances: dict[Token, ContractRead] = {
+            token: read_of(token.address, _BALANCE_OF, wallet, gas=40_000) for token in tokens
+        }
+        self._last_head = 0
+        self._last_ticks: dict[str, int] = {}
+        self._places: dict[int, Place | None] = {}
+
+    def observe(self, *, token_ids: Sequence[int], prices_after_block: int | None) -> Observation:
+        """As the port says; steady cycles take two HTTP requests.
+
+        Raises:
+            Transient: unreachable, inconsistent or malformed answers; ``Reorged`` when the block went away meanwhile.
+            Fault: the chain is not the configured one.
+        """
+        head = self._head(prices_after_block)
+        reader = PinnedReader(self._rpc, self._addresses.multicall, head.hash)
+        first = None if prices_after_block is None else prices_after_block + 1
+        account = self._account_calls(head)
+        outcomes = reader.ask(self._wanted(reader.answers, token_ids), [*account, *self._prices.calls(first, head)])
+        while missing := reader.missing(self._wanted(reader.answers, token_ids)):
+            reader.ask(missing)
+        answers = reader.answers
+        self._must_be_at(head, answers)
+        pools = tuple(self._pool(pool, answers) for pool in self._pools)
+        places = self._owned_places(answers)
+        states = {pool.state.key.address: pool.state for pool in pools}
+        observation = Observation(
+            chain_id=self._chain_id,
+            block=head,
+            pools=pools,
+            wallet=self._wallet_of(outcomes[0], outcomes[1], answers),
+            gas=gas_of(outcomes[2]),
+            positions=self._held(answers, places, pools),
+            prices=self._prices.prices(outcomes[len(account) :], first, head, states[self._signal_pool]),
+        )
+        self._remember(observation, places)
+        return observation
+
+    def _head(self, prices_after_block: int | None) -> BlockRef:
+        chain_id, block = self._rpc.batch_outcomes([("eth_chainId", []), ("eth_getBlockByNumber", ["latest", False])])
+        found = checked.quantity(checked.answered(chain_id, "eth_chainId"), "eth_chainId")
+        if found != self._chain_id:
+            raise Fault(f"{self._rpc.name} is on chain {found}, configured is {self._chain_id}")
+        head = checked.block(checked.answered(block, "newest block"), "newest block")
+        seen = max(self._last_head, prices_after_block or 0)
+        if head.number < seen:
+            raise StaleHead(f"{self._rpc.name} is at block {head.number}, block {seen} was seen before")
+        return head
+
+    def _account_calls(self, head: BlockRef) -> list[Call]:
+        pin = {"blockHash": head.hash, "requireCanonical": True}
+        return [
+            ("eth_getBalance", [self._wallet, pin]),
+            ("eth_getTransactionCount", [self._wallet, pin]),
+            fee_history_call(head.number),
+        ]
+
+    def _wanted(self, answers: Answers, token_ids: Sequence[int]) -> list[ContractRead]:
+        """Every read that the cycle needs, as far as the answers so far let it be known."""
+        wanted = [self._timestamp, *self._balances.values()]
+        for pool in self._pools:
+            wanted += pool.reads
+            wanted += self._word_reads(pool, answers).values()
+        return wanted + self._position_reads(answers, token_ids)
+
+    def _word_reads(self, pool: PoolReads, answers: Answers) -> dict[int, ContractRead]:
+        tick, reach = self._last_ticks.get(pool.key.address), REACH_TICKS + MARGIN_TICKS
+        if pool.reads[0] in answers:
+            tick, reach = pool.state(answers).tick, REACH_TICKS
+        words = () if tick is None else words_around(tick, reach, pool.key.tick_spacing)
+        return {word: word_read(self._addresses.tick_lens, pool.key, word) for word in words}
+
+    def _position_reads(self, answers: Answers, token_ids: Sequence[int]) -> list[ContractRead]:
+        reads = self._positions
+        if reads.count_read in answers:
+            owned, count = reads.owned(answers)
+            wanted = [reads.count_read, *reads.index_reads(count)]
+        else:
+            owned = list(dict.fromkeys((*self._places, *token_ids)))
+            wanted = [reads.count_read, *reads.index_reads(len(owned) + SPARE_INDICES)]
+        for token_id in owned:
+            if token_id in self._places:
+                place = self._places[token_id]
+            elif reads.id_read(token_id) in answers:
+                place = reads.place(answers, token_id)
+            else:
+                wanted.append(reads.id_read(token_id))
+                continue
+            if place is not None:
+                wanted += (reads.id_read(token_id), place.lower, place.upper)
+        return wanted
+
+    def _owned_places(self, answers: Answers) -> dict[int, Place | None]:
+        owned, _ = self._positions.owned(answers)
+        return {
+            token_id: self._places[token_id] if token_id in self._places else self._positions.place(answers, token_id)
+            for token_id in sorted(owned)
+        }
+
+    def _must_be_at(self, head: BlockRef, answers: Answers) -> None:
+        # A node that does not know EIP-1898 may answer from whatever block it likes.
+        (timestamp_s,) = values(answers, self._timestamp)
+        if timestamp_s != head.timestamp_s:
+            raise BadReply(f"{self._rpc.name} answered at time {timestamp_s} for block {head.number} of {head.timestamp_s}")
+
+    def _pool(self, pool: PoolReads, answers: Answers) -> PoolView:
+        state = pool.state(answers)
+        words = [ticks_of_word(answers, read, pool.key, word) for word, read in self._word_reads(pool, answers).items()]
+        ticks, lower, upper = trimmed(words, state.tick)
+        return PoolView(
+            state=state,
+            ticks=ticks,
+            map_lower=lower,
+            map_upper=upper,
+            twap_tick=pool.twap_tick(answers),
+            twap_window_s=pool.twap_window_s,
+        )
+
+    def _held(self, answers: Answers, places: dict[int, Place | None], pools: Sequence[PoolView]) -> tuple[Position, ...]:
+        states = {pool.state.key.address: pool.state for pool in pools}
+        found = (
+            self._positions.position(answers, token_id, place, states[place.key.address])
+            for token_id, place in places.items()
+            if place is not None
+        )
+        return tuple(position for position in found if position is not None)
+
+    def _wallet_of(self, native: object, nonce: object, answers: Answers) -> Wallet:
+        return Wallet(
+            address=self._wallet,
+            native_wei=checked.quantity(checked.pinned(native, "eth_getBalance"), "eth_getBalance"),
+            balances=tuple(TokenAmount(token=token, raw=values(answers, read)[0]) for token, read in self._balances.items()),
+            nonce=checked.quantity(checked.pinned(nonce, "eth_getTransactionCount"), "eth_getTransactionCount"),
+        )
+
+    def _remember(self, observation: Observation, places: dict[int, Place | None]) -> None:
+        self._last_head = observation.block.number
+        self._last_ticks = {pool.state.key.address: pool.state.tick for pool in observation.pools}
+        self._places = places
+        self._positions.forget_all_but(places)

@@ -1,0 +1,201 @@
+"""The only place that chooses adapters: from settings to a keeper that can run cycles."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from keeper.adapters.amm.uniswap_v3 import UniswapV3Source, VenueAddresses
+from keeper.adapters.evm.rpc import Rpc
+from keeper.adapters.store.journal import SqlJournal
+from keeper.adapters.store.reader import JournalReader, open_reader
+from keeper.adapters.tx import keystore
+from keeper.adapters.tx.account import Account
+from keeper.adapters.tx.dry import DryExecutor
+from keeper.adapters.tx.live import EoaExecutor
+from keeper.adapters.tx.signer import PermitDomain, Signer
+from keeper.app.settings.policy import to_policy
+from keeper.app.settings.schema import Settings
+from keeper.core.model.errors import ConfigError
+from keeper.core.model.policy import Policy
+from keeper.engine.ports import Ports
+from keeper.ports.clock import Clock
+from keeper.ports.telemetry import Telemetry
+
+JOURNAL_FILE = "journal.sqlite"
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def pause(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
+
+    def monotonic_s(self) -> float:
+        """Seconds since the machine started."""
+        return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeper:
+    """Everything that one keeper runs on; a context manager that lets go of it."""
+
+    settings: Settings
+    policy: Policy
+    address: str
+    rpc: Rpc
+    source: UniswapV3Source
+    journal: SqlJournal
+    ports: Ports
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.journal.close()
+        self.rpc.close()
+
+
+def journal_path(settings: Settings) -> Path:
+    """Where the journal of these settings is."""
+    return Path(settings.run.state_dir).expanduser() / JOURNAL_FILE
+
+
+def open_rpc(settings: Settings) -> Rpc:
+    """A session with the configured node.
+
+    Raises:
+        ConfigError: no node is configured.
+    """
+    if settings.rpc.url is None:
+        raise ConfigError(["rpc.url: is needed: set KEEPER__RPC__URL or rpc.url_file"])
+    return Rpc(settings.rpc.url.get_secret_value(), timeout_s=settings.rpc.timeout_s)
+
+
+def open_signer(settings: Settings) -> Signer | None:
+    """The configured key; None when there is none, which is enough for a dry run.
+
+    Raises:
+        ConfigError: the keystore does not open.
+    """
+    wallet = settings.wallet
+    if keystore.ENVIRONMENT_KEY in os.environ:
+        if wallet.keystore is not None:
+            raise ConfigError([f"wallet.keystore: and {keystore.ENVIRONMENT_KEY} are both given; unset one"])
+        return keystore.from_environment(os.environ, local=settings.chain.local)
+    if wallet.keystore is None:
+        return None
+    if wallet.passphrase_file is None:
+        raise ConfigError(["wallet.passphrase_file: is needed with wallet.keystore"])
+    return keystore.load(Path(wallet.keystore).expanduser(), Path(wallet.passphrase_file).expanduser())
+
+
+def open_source(settings: Settings, policy: Policy, rpc: Rpc, address: str) -> UniswapV3Source:
+    """The market and the wallet at ``address``, read through ``rpc``."""
+    addresses = settings.chain.addresses
+    return UniswapV3Source(
+        rpc,
+        VenueAddresses(
+            factory=addresses.factory,
+            position_manager=addresses.position_manager,
+            multicall=addresses.multicall,
+            tick_lens=addresses.tick_lens,
+        ),
+        wallet=address,
+        pools=policy.pools,
+        chain_id=policy.chain_id,
+        signal_pool=policy.signal_pool,
+        twap_window_s=policy.gates.twap_window_s,
+        lookback_s=policy.signals.lookback_s,
+    )
+
+
+def build(
+    settings: Settings,
+    *,
+    live: bool,
+    telemetry: Telemetry,
+    clock: Clock | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Keeper:
+    """Wire a keeper.
+
+    Args:
+        settings: checked settings with a node and an account.
+        live: sign and send; needs ``run.live`` in the settings too, and a key.
+        telemetry: told what happens.
+        clock: how waiting is done; the machine's by default.
+        stopping: asked before every broadcast; True keeps anything new from being sent.
+
+    Raises:
+        ConfigError: live without consent of the configuration or without a key, a dry run without an account, or a journal that
+            another keeper holds.
+    """
+    if live and not settings.run.live:
+        raise ConfigError(["run.live: is false; --live needs the configuration's consent too"])
+    policy = to_policy(settings)
+    signer = open_signer(settings)
+    address = signer.address if signer else settings.wallet.address
+    if address is None:
+        raise ConfigError(["wallet.address: is needed: the account whose funds are looked after (or a keystore)"])
+    if settings.wallet.address is not None and address != settings.wallet.address:
+        raise ConfigError([f"wallet.address: is {settings.wallet.address}, the key is that of {address}"])
+    rpc = open_rpc(settings)
+    journal = SqlJournal.open(journal_path(settings), chain_id=policy.chain_id, account=address)
+    account = Account(
+        chain_id=policy.chain_id,
+        address=address,
+        position_manager=settings.chain.addresses.position_manager,
+        swap_router=settings.chain.addresses.swap_router,
+        wrapped_native=policy.wrapped_native,
+        pools=policy.pools,
+    )
+
+    def may_send() -> str | None:
+        return "the keeper is stopping" if stopping() else journal.control()
+
+    if live:
+        if signer is None:
+            raise ConfigError(["wallet.keystore: is needed, with passphrase_file: keeper keys new makes one"])
+        executor: EoaExecutor | DryExecutor = EoaExecutor(
+            rpc=rpc,
+            account=account,
+            signer=signer,
+            permits=_permits(settings),
+            rules=policy.execution,
+            clock=clock or SystemClock(),
+            may_send=may_send,
+            telemetry=telemetry,
+        )
+    else:
+        executor = DryExecutor(
+            rpc=rpc,
+            account=account,
+            permit_tokens=[domain.token for domain in _permits(settings)],
+            confirmations=policy.execution.confirmations,
+        )
+    source = open_source(settings, policy, rpc, address)
+    ports = Ports(source=source, journal=journal, executor=executor, telemetry=telemetry)
+    return Keeper(settings=settings, policy=policy, address=address, rpc=rpc, source=source, journal=journal, ports=ports)
+
+
+def reader(settings: Settings) -> JournalReader:
+    """The journal of these settings, for reading only.
+
+    Raises:
+        ConfigError: there is none yet.
+    """
+    return open_reader(journal_path(settings))
+
+
+def _permits(settings: Settings) -> tuple[PermitDomain, ...]:
+    return tuple(
+        PermitDomain(token=token.address, name=token.permit_name, version=token.permit_version)
+        for token in settings.chain.tokens.values()
+        if token.permit_name is not None and token.permit_version is not None
+    )

@@ -1,0 +1,99 @@
+"""Decisions in plain words, numbers included."""
+
+from __future__ import annotations
+
+from keeper.app.cli import words
+from keeper.core.model.decision import CloseLayer, CompoundLayer, Decision, ExitAll, Move, OpenLayer, Reason, ShiftLayer, Veto
+from keeper.core.model.plan import Burn, Collect, Decrease, Increase, Mint, Step, Swap, Unwrap, Wrap
+from keeper.core.model.policy import Policy
+from keeper.core.signals.prices import price_at_tick
+
+
+def decision(decided: Decision) -> str:
+    """What was decided and why, in one sentence."""
+    reasons = "; ".join(reason(one) for one in decided.reasons)
+    if decided.moves:
+        moves = ", ".join(move(one) for one in decided.moves)
+        return f"Act: {moves}" + (f", because {reasons}" if reasons else "")
+    if decided.vetoes:
+        vetoes = "; ".join(veto(one) for one in decided.vetoes)
+        return f"Hold: {reasons or 'nothing fired'}, but refused: {vetoes}"
+    return f"Hold: {reasons}" if reasons else "Hold: no trigger fired"
+
+
+def reason(fired: Reason) -> str:
+    """A trigger with its numbers."""
+    return f"{_subject(fired.trigger, fired.layer)} {_against(fired.found, fired.limit, fired.unit)}"
+
+
+def veto(refused: Veto) -> str:
+    """A gate with its numbers."""
+    return f"{_subject(refused.gate, refused.layer)} {_against(refused.found, refused.limit, refused.unit)}"
+
+
+def move(wanted: Move) -> str:
+    """A move by its name and layer."""
+    match wanted:
+        case OpenLayer():
+            return f"open {wanted.target.kind}"
+        case ShiftLayer():
+            return f"shift {wanted.target.kind}"
+        case CloseLayer():
+            return f"close {wanted.layer}"
+        case CompoundLayer():
+            return f"compound {wanted.layer}"
+        case ExitAll():
+            return f"exit {len(wanted.token_ids)} positions"
+
+
+def step(taken: Step, policy: Policy) -> str:
+    """A step with its amounts in tokens and its range in prices."""
+    match taken:
+        case Decrease():
+            return f"decrease #{taken.token_id} by {taken.liquidity:,} of liquidity"
+        case Collect():
+            return f"collect everything owed to #{taken.token_id}"
+        case Burn():
+            return f"burn #{taken.token_id}"
+        case Swap():
+            pool = policy.pool(taken.pool)
+            sold, bought = (pool.token0, pool.token1) if taken.zero_for_one else (pool.token1, pool.token0)
+            least = words.amount(bought, taken.amount_out_min)
+            return f"swap {words.amount(sold, taken.amount_in)} for at least {least} in the {fee(pool.fee_pips)} pool"
+        case Mint():
+            pool = policy.pool(taken.pool)
+            most = f"{words.amount(pool.token0, taken.amount0)} and {words.amount(pool.token1, taken.amount1)}"
+            return f"mint {taken.layer} {price_range(policy, taken.range.lower, taken.range.upper)} with up to {most}"
+        case Increase():
+            pool = policy.pool(taken.pool)
+            most = f"{words.amount(pool.token0, taken.amount0)} and {words.amount(pool.token1, taken.amount1)}"
+            return f"increase #{taken.token_id} with up to {most}"
+        case Wrap():
+            return f"wrap {words.ether(taken.amount_wei)}"
+        case Unwrap():
+            return f"unwrap {words.ether(taken.amount_wei)}"
+
+
+def fee(fee_pips: int) -> str:
+    """A pool's fee as a percentage."""
+    return f"{fee_pips / 10_000:g} %"
+
+
+def edges(policy: Policy, lower_tick: int, upper_tick: int) -> tuple[float, float]:
+    """Lower and upper price of a range, in tokens of the quote: where the base is token1, ticks rise as its price falls."""
+    ends = (price_at_tick(policy, lower_tick), price_at_tick(policy, upper_tick))
+    return min(ends), max(ends)
+
+
+def price_range(policy: Policy, lower_tick: int, upper_tick: int) -> str:
+    """A range in prices of the base."""
+    low, high = edges(policy, lower_tick, upper_tick)
+    return f"{low:,.2f} to {high:,.2f} {policy.quote.symbol}"
+
+
+def _subject(name: str, layer: object) -> str:
+    return name.replace("_", " ") + (f" ({layer})" if layer is not None else "")
+
+
+def _against(found: float, limit: float, unit: str) -> str:
+    return f"{words.number(found)} against {words.number(limit)} {unit}".rstrip()

@@ -1,0 +1,165 @@
+"""From a decision to stages of venue-neutral integers, and anew from what the stages really gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import localcontext
+
+from keeper.core.model.codec import digest
+from keeper.core.model.decision import Decision
+from keeper.core.model.plan import (
+    Done,
+    Placement,
+    Plan,
+    Simulated,
+    Stage,
+    StageKind,
+    StageOutcome,
+    Step,
+    Swap,
+    Unwrap,
+)
+from keeper.core.model.policy import Policy
+from keeper.core.model.view import MarketView
+from keeper.core.planning.bounds import plan_bounds
+from keeper.core.planning.depth import pools_without
+from keeper.core.planning.diff import diff
+from keeper.core.planning.funds import Purse, returned, unwrappable_wei, wallet_purse
+from keeper.core.planning.price import Price, price_at, protected_price
+from keeper.core.planning.ratio import ARITHMETIC
+from keeper.core.planning.sizing import wish
+from keeper.core.planning.swap import Market, Way, all_ways, best_way, executed_swap, plain_way, swap_way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Identity:
+    """What a plan's id is taken of."""
+
+    view_digest: str
+    decision: Decision
+    stages: tuple[Stage, ...]
+
+
+def plan(view: MarketView, decision: Decision, policy: Policy) -> Plan | None:
+    """The fewest steps that carry a decision out, bounded by the protected price.
+
+    Returns:
+        None for a hold, and when the ladder already is as the decision wants it or no step would be worth its gas.
+
+    Raises:
+        ValueError: a move names a position that the ladder does not hold.
+        KeyError: a band lies in a pool that the view does not hold.
+        Refused: no pool of the pair has a time-weighted price.
+    """
+    if decision.is_hold:
+        return None
+    with localcontext(ARITHMETIC):
+        price = protected_price(view, policy)
+        change = diff(view, decision, policy, price)
+        before = (Stage(kind=StageKind.WITHDRAW, steps=change.withdrawals),) if change.withdrawals else ()
+        market = _market(view, policy, price, change.placements, before, volatility=decision.volatility)
+        purse = wallet_purse(view, policy).plus(*returned(view, change.withdrawals))
+        ways = all_ways(market, purse)
+        taken = best_way(ways, policy.execution.unplaced_tolerance)
+        stages = (*_unwrap(view, policy, taken), *before, *taken.stages)
+        if not stages:
+            return None
+        view_digest = digest(view)
+        identity = _Identity(view_digest=view_digest, decision=decision, stages=stages)
+        return Plan(
+            id=digest(identity)[:16],
+            view_digest=view_digest,
+            stages=stages,
+            placements=change.placements,
+            bounds=plan_bounds(view, policy, taken.cost.gas_units),
+            cost=taken.cost,
+            alternatives=tuple(way.alternative(taken=way is taken) for way in ways) if change.placements else (),
+        )
+
+
+def resize(plan: Plan, view: MarketView, policy: Policy, outcomes: Sequence[StageOutcome]) -> Plan:
+    """The plan with the stages that are still to come sized anew from what the earlier ones really gave.
+
+    Executed stages, id, bounds, placements and the expected cost stay as they were; so does the swap's pool.
+
+    Args:
+        plan: as made, or as resized before.
+        view: the one that the plan was made from.
+        policy: likewise.
+        outcomes: of the plan's first stages, in order.
+
+    Raises:
+        ValueError: a stage did not happen, or there are more outcomes than stages.
+    """
+    if len(outcomes) > len(plan.stages):
+        raise ValueError(f"{len(outcomes)} outcomes for {len(plan.stages)} stages")
+    executed, pending = plan.stages[: len(outcomes)], plan.stages[len(outcomes) :]
+    if not any(stage.kind in {StageKind.SWAP, StageKind.PLACE} for stage in pending):
+        return plan
+    with localcontext(ARITHMETIC):
+        purse = _purse_after(plan, view, policy, outcomes)
+        fixed = tuple(stage for stage in pending if stage.kind in {StageKind.WRAP, StageKind.WITHDRAW})
+        way = _sized_way(plan, view, policy, purse, executed)
+        return replace(plan, stages=(*executed, *fixed, *way.stages))
+
+
+def _market(
+    view: MarketView,
+    policy: Policy,
+    price: Price,
+    placements: tuple[Placement, ...],
+    before: tuple[Stage, ...],
+    *,
+    volatility: float | None,
+) -> Market:
+    return Market(
+        view=view,
+        policy=policy,
+        price=price,
+        spot=price_at(view.pool(policy.signal_pool).state.sqrt_price_x96, policy),
+        pools=pools_without(view, _steps(before)),
+        wishes=tuple(wish(placement) for placement in placements),
+        volatility=volatility,
+        before=before,
+    )
+
+
+def _unwrap(view: MarketView, policy: Policy, taken: Way) -> tuple[Stage, ...]:
+    """The account pays in native currency: what is wrapped is unwrapped first when anything is to be paid."""
+    amount_wei = unwrappable_wei(view, policy)
+    if not amount_wei or not taken.stages:
+        return ()
+    return (Stage(kind=StageKind.WRAP, steps=(Unwrap(amount_wei=amount_wei),)),)
+
+
+def _purse_after(plan: Plan, view: MarketView, policy: Policy, outcomes: Sequence[StageOutcome]) -> Purse:
+    """The wallet with what executed stages gave and what pending withdrawals are expected to give."""
+    purse = wallet_purse(view, policy)
+    for stage, outcome in zip(plan.stages, outcomes, strict=False):
+        if not isinstance(outcome, Done | Simulated):
+            raise ValueError(  # ruff: ignore[type-check-without-type-error] - the outcome's kind is its value
+                f"stage {stage.kind} did not happen; its plan is not resumed"
+            )
+        purse = purse.after(outcome.deltas)
+    pending = (stage for stage in plan.stages[len(outcomes) :] if stage.kind is StageKind.WITHDRAW)
+    return purse.plus(*returned(view, _steps(pending)))
+
+
+def _sized_way(plan: Plan, view: MarketView, policy: Policy, purse: Purse, executed: Sequence[Stage]) -> Way:
+    before = tuple(stage for stage in plan.stages if stage.kind is StageKind.WITHDRAW)
+    market = _market(view, policy, protected_price(view, policy), plan.placements, before, volatility=None)
+    swapped = _swap_of(executed)
+    if swapped is not None:
+        return plain_way(replace(market, pools=executed_swap(market.pools, swapped)), purse)
+    planned = _swap_of(plan.stages)
+    way = swap_way(market, purse, planned.pool) if planned is not None else None
+    return way if way is not None else plain_way(market, purse)
+
+
+def _swap_of(stages: Sequence[Stage]) -> Swap | None:
+    return next((step for step in _steps(stages) if isinstance(step, Swap)), None)
+
+
+def _steps(stages: Iterable[Stage]) -> tuple[Step, ...]:
+    return tuple(step for stage in stages for step in stage.steps)

@@ -1,0 +1,281 @@
+"""One cycle's thinking: view and readings in, moves with their reasons and vetoes out. Holding is the default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from keeper.core.model.decision import (
+    CloseLayer,
+    CompoundLayer,
+    Decision,
+    ExitAll,
+    Move,
+    OpenLayer,
+    Reason,
+    ShiftLayer,
+    Veto,
+)
+from keeper.core.model.ladder import LayerKind, Regime, TickRange
+from keeper.core.model.policy import Policy
+from keeper.core.model.view import MarketView, SignalReading, find_reading
+from keeper.core.signals import names
+from keeper.core.strategy import benefit, gates, triggers
+from keeper.core.strategy.compound import worth_compounding
+from keeper.core.strategy.regime import RegimeState, next_regime, usual_volatility
+from keeper.core.strategy.sight import Sight
+from keeper.core.strategy.targets import target_layer
+from keeper.core.strategy.valuation import Worth, worth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """What is the same for every layer of a decision."""
+
+    view: MarketView
+    policy: Policy
+    state: RegimeState
+    odds: benefit.Odds | None
+    worth: Worth
+    closed: tuple[Veto, ...]
+    """Gates that refuse every move of this cycle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Proposal:
+    """What is proposed for one layer, and what the proposals before it leave."""
+
+    moves: tuple[Move, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    vetoes: tuple[Veto, ...] = ()
+    gas_wei: int = 0
+    """Expected of all moves so far."""
+    free_quote: float
+    """Value in the wallet that no move so far has claimed."""
+
+
+def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+    """What to do in this cycle; the same inputs give the same decision on every machine.
+
+    Layers are judged from the inside out, each against what the next inner one covers or is about to cover, and only a layer
+    with a reason of its own moves. A layer that is wanted and not held is opened; one that the regime gives no weight is
+    closed; one that is held is placed anew when a trigger fires and no gate refuses, and otherwise left alone, save that its
+    fees may be put back. On a poor forecast nothing moves at all. What is done for the mandate or against risk passes every
+    gate but that of cost, which weighs only what is done to earn more.
+
+    Args:
+        view: all inputs of the cycle.
+        readings: of :func:`keeper.core.signals.read` on the same view.
+        policy: the rules.
+
+    Raises:
+        KeyError: a reading that the strategy needs was not taken, or the view lacks a configured pool.
+    """
+    forecast = find_reading(readings, names.VOLATILITY_FORECAST)
+    state = next_regime(view.memory, forecast, policy.regimes, view.now_s)
+    held = worth(view, policy)
+    frame = _Frame(
+        view=view,
+        policy=policy,
+        state=state,
+        odds=benefit.odds(readings, held.price),
+        worth=held,
+        closed=_present((gates.data_quality(readings), gates.price_band(view, policy), gates.base_fee(view, policy))),
+    )
+    done = _Proposal(free_quote=held.wallet)
+    inner: TickRange | None = None
+    for kind in LayerKind:
+        sight = _sight(frame, kind, inner)
+        done = _judge(frame, sight, done)
+        inner = _coming(sight, done.moves) or inner
+    reasons, vetoes = done.reasons, done.vetoes
+    if not done.moves:
+        reasons = (*reasons, _calm(forecast, state, usual_volatility(view.memory, policy.regimes)))
+        vetoes = (*vetoes, *_present((gates.data_quality(readings),)))
+    return Decision(
+        moves=done.moves,
+        reasons=reasons,
+        vetoes=tuple(dict.fromkeys(vetoes)),
+        regime=state.regime,
+        lower_regime_since_s=state.lower_since_s,
+        volatility=forecast.value,
+    )
+
+
+def exit_decision(view: MarketView) -> Decision:
+    """Withdraw everything, because a person says so: no gate is asked. No moves when nothing is held."""
+    token_ids = tuple(position.token_id for position in view.ladder.positions)
+    return Decision(
+        moves=(ExitAll(token_ids=token_ids),) if token_ids else (),
+        reasons=(Reason(trigger=triggers.EXIT, layer=None, found=float(len(token_ids)), limit=0.0, unit="positions held"),),
+        vetoes=(),
+        regime=view.memory.regime or Regime.STRESSED,
+        lower_regime_since_s=view.memory.lower_regime_since_s,
+        volatility=None,
+    )
+
+
+def _sight(frame: _Frame, kind: LayerKind, inner: TickRange | None) -> Sight:
+    view, policy = frame.view, frame.policy
+    rules = policy.ladder.layer(kind)
+    weight = 0.0 if rules is None else policy.ladder.weights_in(frame.state.regime).weight(kind)
+    target = None
+    if rules is not None and weight > 0 and frame.odds is not None:
+        target = target_layer(view, policy, rules, weight=weight, volatility=frame.odds.volatility, inner=inner)
+    layer = view.ladder.layer(kind)
+    return Sight(
+        kind=kind,
+        rules=rules,
+        weight=weight,
+        positions=() if layer is None else layer.positions,
+        memory=view.memory.layer(kind),
+        tick=view.pool(policy.signal_pool if rules is None else rules.pool).state.tick,
+        target=target,
+        inner=inner,
+        value_quote=frame.worth.layer(kind),
+        total_quote=frame.worth.total,
+    )
+
+
+def _judge(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
+    if sight.weight <= 0:
+        return _close(frame, sight, so_far) if sight.positions else so_far
+    if not sight.positions:
+        return _open(frame, sight, so_far)
+    reasons = triggers.shift_reasons(sight, frame.view, frame.policy, frame.state)
+    if reasons:
+        shifted = _shift(frame, sight, reasons, so_far)
+        if len(shifted.moves) > len(so_far.moves):
+            return shifted
+        so_far = shifted
+    return _compound(frame, sight, so_far, steady=not reasons)
+
+
+def _open(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
+    reasons = (triggers.missing(sight),)
+    if sight.target is None:
+        return _refused(so_far, reasons, frame.closed)
+    value = min(sight.weight * sight.total_quote, so_far.free_quote)
+    price = frame.worth.price
+    expense = benefit.shift_expense(frame.view, frame.policy, sight.target, (), value, price)
+    vetoes = (
+        *frame.closed,
+        *_present(
+            (
+                gates.twap(frame.view, frame.policy, _pools(sight), sight.kind),
+                gates.min_value(sight.kind, value, frame.policy),
+                gates.gas_per_day(frame.view, frame.policy, sight.kind, wei=so_far.gas_wei + expense.gas_wei),
+            )
+        ),
+    )
+    if vetoes:
+        return _refused(so_far, reasons, vetoes)
+    return _accepted(so_far, OpenLayer(target=sight.target), reasons, expense.gas_wei, -value)
+
+
+def _close(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
+    view, policy = frame.view, frame.policy
+    expense = benefit.close_expense(view, policy, sight.positions, frame.worth.price)
+    reasons = (triggers.unwanted(sight),)
+    vetoes = (
+        *frame.closed,
+        *_present(
+            (
+                gates.twap(view, policy, _pools(sight), sight.kind),
+                gates.min_value(sight.kind, sight.value_quote, policy),
+                gates.gas_per_day(view, policy, sight.kind, wei=so_far.gas_wei + expense.gas_wei),
+            )
+        ),
+    )
+    if vetoes:
+        return _refused(so_far, reasons, vetoes)
+    move = CloseLayer(layer=sight.kind, token_ids=sight.token_ids)
+    return _accepted(so_far, move, reasons, expense.gas_wei, sight.value_quote)
+
+
+def _shift(frame: _Frame, sight: Sight, reasons: tuple[Reason, ...], so_far: _Proposal) -> _Proposal:
+    view, policy, chances = frame.view, frame.policy, frame.odds
+    if sight.target is None or chances is None:
+        return _refused(so_far, reasons, frame.closed)
+    fired = {reason.trigger for reason in reasons}
+    value = min(sight.weight * sight.total_quote, sight.value_quote + so_far.free_quote)
+    moved = abs(sight.share - sight.weight) * sight.total_quote if fired == {triggers.REGIME} else value
+    expense = benefit.shift_expense(view, policy, sight.target, sight.positions, value, chances.price)
+    checks = [
+        gates.twap(view, policy, _pools(sight), sight.kind),
+        gates.cooldown(sight, view, policy),
+        gates.shifts_per_day(view, policy, sight.kind, planned=sum(isinstance(move, ShiftLayer) for move in so_far.moves)),
+        gates.min_value(sight.kind, moved, policy),
+        gates.gas_per_day(view, policy, sight.kind, wei=so_far.gas_wei + expense.gas_wei),
+    ]
+    if triggers.REGIME not in fired:
+        checks.append(gates.unchanged(sight))
+    if fired <= triggers.FOR_INCOME:
+        gain = benefit.income_from(view, policy, sight.target, value, chances)
+        gain -= benefit.income_of(view, policy, sight.live, chances)
+        checks.append(gates.cost(sight.kind, gain, expense.total_quote, policy))
+    vetoes = (*frame.closed, *_present(checks))
+    if vetoes:
+        return _refused(so_far, reasons, vetoes)
+    move = ShiftLayer(target=sight.target, token_ids=sight.token_ids)
+    return _accepted(so_far, move, reasons, expense.gas_wei, sight.value_quote - value)
+
+
+def _compound(frame: _Frame, sight: Sight, so_far: _Proposal, *, steady: bool) -> _Proposal:
+    view, policy = frame.view, frame.policy
+    expense = benefit.compound_expense(view, policy, sight.live, frame.worth.price)
+    reason = worth_compounding(sight, view, policy, frame.odds, expense)
+    if reason is None:
+        explained = (triggers.steady(sight, policy),) if steady else ()
+        return replace(so_far, reasons=(*so_far.reasons, *explained))
+    vetoes = (
+        *frame.closed,
+        *_present(
+            (
+                gates.twap(view, policy, _pools(sight), sight.kind),
+                gates.gas_per_day(view, policy, sight.kind, wei=so_far.gas_wei + expense.gas_wei),
+            )
+        ),
+    )
+    if vetoes:
+        return _refused(so_far, (reason,), vetoes)
+    move = CompoundLayer(layer=sight.kind, token_ids=tuple(position.token_id for position in sight.live))
+    return _accepted(so_far, move, (reason,), expense.gas_wei, 0.0)
+
+
+def _accepted(so_far: _Proposal, move: Move, reasons: tuple[Reason, ...], gas_wei: int, freed_quote: float) -> _Proposal:
+    return _Proposal(
+        moves=(*so_far.moves, move),
+        reasons=(*so_far.reasons, *reasons),
+        vetoes=so_far.vetoes,
+        gas_wei=so_far.gas_wei + gas_wei,
+        free_quote=max(so_far.free_quote + freed_quote, 0.0),
+    )
+
+
+def _refused(so_far: _Proposal, reasons: tuple[Reason, ...], vetoes: tuple[Veto, ...]) -> _Proposal:
+    return replace(so_far, reasons=(*so_far.reasons, *reasons), vetoes=(*so_far.vetoes, *vetoes))
+
+
+def _coming(sight: Sight, moves: Sequence[Move]) -> TickRange | None:
+    """What the layer will cover once the moves are made."""
+    for move in moves:
+        if isinstance(move, OpenLayer | ShiftLayer) and move.target.kind is sight.kind:
+            return sight.wanted
+        if isinstance(move, CloseLayer) and move.layer is sight.kind:
+            return None
+    return sight.placed
+
+
+def _pools(sight: Sight) -> set[str]:
+    pools = {position.pool for position in sight.positions}
+    return pools if sight.rules is None else {*pools, sight.rules.pool}
+
+
+def _calm(forecast: SignalReading, state: RegimeState, usual: float) -> Reason:
+    unit = f"{state.regime.value}: volatility per year, forecast and usual"
+    return Reason(trigger=triggers.STEADY, layer=None, found=forecast.value or 0.0, limit=usual, unit=unit)
+
+
+def _present(vetoes: Iterable[Veto | None]) -> tuple[Veto, ...]:
+    return tuple(veto for veto in vetoes if veto is not None)

@@ -1,0 +1,140 @@
+"""What the next cycle must remember of this one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from keeper.core.model.decision import Decision, ShiftLayer
+from keeper.core.model.ladder import LayerKind
+from keeper.core.model.plan import Done, NotDone
+from keeper.core.model.policy import Policy
+from keeper.core.model.pool import FeeGrowthSample
+from keeper.core.model.record import StageRecord
+from keeper.core.model.view import (
+    DailyVolatility,
+    GasPaid,
+    LayerMemory,
+    MarketView,
+    Memory,
+    Quality,
+    SignalReading,
+    find_reading,
+)
+from keeper.core.signals import names
+from keeper.core.strategy.sight import drift_share, is_outside
+from keeper.core.strategy.targets import extent
+
+DAY_S = 86_400
+SAMPLE_EVERY_S = 3_600
+MAX_VOLATILITY_DAYS = 180
+
+
+def advance(
+    view: MarketView,
+    readings: tuple[SignalReading, ...],
+    decision: Decision,
+    stages: tuple[StageRecord, ...],
+    policy: Policy,
+) -> Memory:
+    """The memory that the next cycle starts from.
+
+    Only what is Done counts as placed: a dry or failed cycle remembers what it saw and paid, not what it meant. The caution
+    that a poor forecast calls for lasts as long as the forecast is poor: it is not remembered as a regime, or a gap of one
+    cycle would turn the whole ladder over.
+
+    Args:
+        view: of the cycle, its own memory included.
+        readings: of the cycle.
+        decision: of the cycle.
+        stages: how each stage that was begun went; none after a hold.
+        policy: the rules.
+    """
+    memory, now_s = view.memory, view.now_s
+    placed = {minted.layer for stage in stages if isinstance(stage.outcome, Done) for minted in stage.outcome.minted}
+    shifted = [m.target.kind for m in decision.moves if isinstance(m, ShiftLayer) and m.target.kind in placed]
+    measured = find_reading(readings, names.VOLATILITY_FORECAST).quality is Quality.GOOD
+    regime = decision.regime if measured else memory.regime
+    changed = regime is not memory.regime or memory.regime_since_s is None
+    layers = (_layer(view, policy, kind, placed_now=kind in placed) for kind in LayerKind)
+    return Memory(
+        regime=regime,
+        regime_since_s=now_s if changed and regime is not None else memory.regime_since_s,
+        lower_regime_since_s=decision.lower_regime_since_s if measured else None,
+        last_cycle_s=now_s,
+        layers=tuple(layer for layer in layers if layer is not None),
+        shifts_s=(*(moment for moment in memory.shifts_s if now_s - moment < DAY_S), *(now_s for _ in shifted)),
+        gas_paid=_gas_paid(memory, stages, now_s),
+        fee_growth=_fee_growth(view, policy),
+        volatilities=_volatilities(memory, readings, now_s),
+    )
+
+
+def _layer(view: MarketView, policy: Policy, kind: LayerKind, *, placed_now: bool) -> LayerMemory | None:
+    """The layer's memory; a layer that is held without one was adopted or outlived a crash, and rests from now on."""
+    earlier = view.memory.layer(kind)
+    layer = view.ladder.layer(kind)
+    live = () if layer is None else tuple(position for position in layer.positions if position.liquidity > 0)
+    if not (placed_now or live or earlier):
+        return None
+    fresh = LayerMemory(
+        kind=kind, placed_at_s=view.now_s, outside_since_s=None, drifted_since_s=None, in_range_s=0, watched_s=0
+    )
+    seen = fresh if earlier is None else earlier
+    outside = drifted = False
+    if live:
+        tick = view.pool(live[0].pool).state.tick
+        outside = is_outside(live, tick)
+        drifted = drift_share(extent(position.range for position in live), tick) > policy.triggers.drift_share
+        seen = _watched(view, policy, seen, outside=outside)
+    if placed_now:
+        return replace(seen, placed_at_s=view.now_s, outside_since_s=None, drifted_since_s=None)
+    return replace(
+        seen,
+        outside_since_s=_since(view, seen.outside_since_s, holds=outside),
+        drifted_since_s=_since(view, seen.drifted_since_s, holds=drifted),
+    )
+
+
+def _since(view: MarketView, earlier_s: int | None, *, holds: bool) -> int | None:
+    if not holds:
+        return None
+    return view.now_s if earlier_s is None else earlier_s
+
+
+def _watched(view: MarketView, policy: Policy, seen: LayerMemory, *, outside: bool) -> LayerMemory:
+    """Count the time since the last cycle by where the price is now; a gap that no one watched counts neither way."""
+    last_s = view.memory.last_cycle_s
+    if last_s is None or seen.placed_at_s > last_s or view.now_s - last_s > policy.signals.stale_after_s:
+        return seen
+    elapsed_s = view.now_s - last_s
+    return replace(seen, watched_s=seen.watched_s + elapsed_s, in_range_s=seen.in_range_s + (0 if outside else elapsed_s))
+
+
+def _gas_paid(memory: Memory, stages: tuple[StageRecord, ...], now_s: int) -> tuple[GasPaid, ...]:
+    kept = tuple(paid for paid in memory.gas_paid if now_s - paid.timestamp_s < DAY_S)
+    wei = sum(stage.outcome.gas_wei for stage in stages if isinstance(stage.outcome, Done | NotDone))
+    return (*kept, GasPaid(timestamp_s=now_s, wei=wei)) if wei else kept
+
+
+def _fee_growth(view: MarketView, policy: Policy) -> tuple[FeeGrowthSample, ...]:
+    kept = tuple(sample for sample in view.memory.fee_growth if view.now_s - sample.timestamp_s <= DAY_S)
+    if kept and view.now_s - kept[-1].timestamp_s < SAMPLE_EVERY_S:
+        return kept
+    state = view.pool(policy.signal_pool).state
+    sample = FeeGrowthSample(
+        timestamp_s=view.now_s,
+        fee_growth_global0_x128=state.fee_growth_global0_x128,
+        fee_growth_global1_x128=state.fee_growth_global1_x128,
+    )
+    return (*kept, sample)
+
+
+def _volatilities(memory: Memory, readings: tuple[SignalReading, ...], now_s: int) -> tuple[DailyVolatility, ...]:
+    """Last good forecast of each day."""
+    forecast = find_reading(readings, names.VOLATILITY_FORECAST)
+    today = now_s // DAY_S
+    kept = tuple(day for day in memory.volatilities if today - day.day < MAX_VOLATILITY_DAYS)
+    if forecast.quality is not Quality.GOOD or forecast.value is None:
+        return kept
+    latest = DailyVolatility(day=today, annualised=forecast.value)
+    return (*(day for day in kept if day.day != today), latest)

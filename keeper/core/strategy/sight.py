@@ -1,0 +1,74 @@
+"""One layer as a decision sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keeper.core.model.ladder import LayerKind, Position, TargetLayer, TickRange
+from keeper.core.model.policy import LayerPolicy, Shape
+from keeper.core.model.view import LayerMemory
+from keeper.core.strategy.targets import extent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """Everything about one layer that triggers and gates ask for."""
+
+    kind: LayerKind
+    rules: LayerPolicy | None
+    """None when the layer is not configured."""
+    weight: float
+    """Wanted part of the ladder's value in this regime; 0 when it is not wanted."""
+    positions: tuple[Position, ...]
+    """Held in this layer, emptied ones included."""
+    memory: LayerMemory | None
+    tick: int
+    """Of the layer's pool, now."""
+    target: TargetLayer | None
+    """None when the layer is not wanted, or nothing is known of volatility."""
+    inner: TickRange | None
+    """What the next inner layer covers or is about to cover."""
+    value_quote: float
+    """Principal and fees, in tokens of the quote."""
+    total_quote: float
+    """Of the whole ladder with the wallet."""
+
+    @property
+    def live(self) -> tuple[Position, ...]:
+        """Positions that hold liquidity."""
+        return tuple(position for position in self.positions if position.liquidity > 0)
+
+    @property
+    def placed(self) -> TickRange | None:
+        """From end to end what the layer covers; None when it has no liquidity."""
+        return extent(position.range for position in self.live) if self.live else None
+
+    @property
+    def wanted(self) -> TickRange | None:
+        """From end to end what the target covers."""
+        return None if self.target is None else extent(band.range for band in self.target.bands)
+
+    @property
+    def is_winged(self) -> bool:
+        """Whether the layer is made of wings."""
+        return self.rules is not None and self.rules.shape is Shape.WINGS
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """Of all positions, in the order of the view."""
+        return tuple(position.token_id for position in self.positions)
+
+    @property
+    def share(self) -> float:
+        """Part of the ladder's value that the layer holds, in [0, 1]."""
+        return self.value_quote / self.total_quote if self.total_quote > 0 else 0.0
+
+
+def is_outside(positions: tuple[Position, ...], tick: int) -> bool:
+    """Whether the price is outside every band that holds liquidity."""
+    return not any(position.range.contains(tick) for position in positions if position.liquidity > 0)
+
+
+def drift_share(placed: TickRange, tick: int) -> float:
+    """Distance of the price from the centre over the half width; above 1 outside."""
+    return abs(2 * tick - placed.lower - placed.upper) / (placed.upper - placed.lower)

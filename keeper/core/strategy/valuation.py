@@ -1,0 +1,101 @@
+"""Worth in tokens of the quote: floats, for choosing only.
+
+Everything is priced at the protected price: the signal pool's time-weighted one, or its spot while there is no such history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from keeper.core.model.ladder import LayerKind, Position
+from keeper.core.model.policy import Policy
+from keeper.core.model.view import MarketView
+from keeper.core.signals.prices import price_at_sqrt, price_at_tick
+
+WEI = 10**18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """What the keeper holds, in tokens of the quote."""
+
+    price: float
+    """Of the base token, at which all is told."""
+    wallet: float
+    """Both tokens and native currency beyond the reserve."""
+    layers: tuple[tuple[LayerKind, float], ...]
+    """Principal and fees of each layer that is held."""
+
+    def layer(self, kind: LayerKind) -> float:
+        """Principal and fees of that layer; 0 when it is not held."""
+        return dict(self.layers).get(kind, 0.0)
+
+    @property
+    def total(self) -> float:
+        """Layers and wallet together: what the weights are parts of."""
+        return self.wallet + sum(value for _, value in self.layers)
+
+
+def worth(view: MarketView, policy: Policy) -> Worth:
+    """Value everything that the keeper may place."""
+    price = protected_price(view, policy)
+    layers = tuple((layer.kind, positions_quote(policy, price, layer.positions)) for layer in view.ladder.layers)
+    return Worth(price=price, wallet=raw_to_quote(policy, price, *wallet_funds(view, policy)), layers=layers)
+
+
+def protected_price(view: MarketView, policy: Policy) -> float:
+    """Price of the base token in tokens of the quote, at the signal pool's mean tick, or at spot when it has none."""
+    pool = view.pool(policy.signal_pool)
+    if pool.twap_tick is None:
+        return price_at_sqrt(policy, pool.state.sqrt_price_x96)
+    return price_at_tick(policy, pool.twap_tick)
+
+
+def wallet_funds(view: MarketView, policy: Policy) -> tuple[int, int]:
+    """Raw token0 and token1 that the wallet can place: its balances, and native currency beyond the reserve as wrapped."""
+    spare_wei = max(view.wallet.native_wei - policy.execution.native_reserve_wei, 0)
+    native = None if policy.wrapped_native is None else policy.wrapped_native.address
+    key = policy.pool(policy.signal_pool)
+    amount0, amount1 = (
+        view.wallet.raw(token.address) + (spare_wei if token.address == native else 0) for token in (key.token0, key.token1)
+    )
+    return amount0, amount1
+
+
+def raw_to_quote(policy: Policy, price: float, amount0: float, amount1: float) -> float:
+    """Worth of raw amounts of the pair's token0 and token1, signed as they are.
+
+    Args:
+        policy: names base and quote and the order of the pair.
+        price: of the base token, in tokens of the quote.
+        amount0: raw units.
+        amount1: raw units.
+    """
+    key = policy.pool(policy.signal_pool)
+    human0: float = amount0 / 10**key.token0.decimals
+    human1: float = amount1 / 10**key.token1.decimals
+    return human0 * price + human1 if key.token0.address == policy.base.address else human0 + human1 * price
+
+
+def wei_to_quote(policy: Policy, price: float, wei: float) -> float:
+    """Worth of native currency; 0 for a pair without its wrapped token, whose gas nothing in the view can price.
+
+    Args:
+        policy: names the wrapped native token.
+        price: of the base token, in tokens of the quote.
+        wei: amount.
+    """
+    if policy.wrapped_native is None:
+        return 0.0
+    return wei / WEI * (price if policy.wrapped_native.address == policy.base.address else 1.0)
+
+
+def positions_quote(policy: Policy, price: float, positions: Iterable[Position]) -> float:
+    """Principal and fees of positions, in tokens of the quote."""
+    return sum(raw_to_quote(policy, price, p.amount0 + p.fees0, p.amount1 + p.fees1) for p in positions)
+
+
+def fees_quote(policy: Policy, price: float, positions: Iterable[Position]) -> float:
+    """Fees that positions are owed, in tokens of the quote."""
+    return sum(raw_to_quote(policy, price, p.fees0, p.fees1) for p in positions)

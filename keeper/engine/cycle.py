@@ -1,0 +1,92 @@
+"""One pass of the loop: settle, observe, read, decide, plan, act, remember.
+
+The same function runs live, dry, on the local chain and in simulation: only the ports differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keeper.core.model.decision import Decision
+from keeper.core.model.errors import Transient
+from keeper.core.model.plan import Plan
+from keeper.core.model.policy import Policy
+from keeper.core.model.record import CycleRecord, CycleState, StageRecord
+from keeper.core.model.view import MarketView, SignalReading
+from keeper.core.planning.planner import plan as make_plan
+from keeper.core.signals.registry import read
+from keeper.core.strategy.decide import decide as decide_by_policy
+from keeper.core.strategy.memory import advance
+from keeper.engine.execute import carry_out
+from keeper.engine.observe import Sight, observe
+from keeper.engine.ports import Ports
+from keeper.engine.recover import settle
+from keeper.ports.chain import MarketSource
+from keeper.ports.journal import Journal
+
+Decide = Callable[[MarketView, tuple[SignalReading, ...], Policy], Decision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """A cycle up to the point where it would act."""
+
+    sight: Sight
+    readings: tuple[SignalReading, ...]
+    decision: Decision
+    plan: Plan | None
+
+
+def think(source: MarketSource, journal: Journal, policy: Policy, decide: Decide = decide_by_policy) -> Thought:
+    """Look and make up one's mind; nothing is written or sent.
+
+    Raises:
+        Transient: the chain could not be read.
+        Fault: the chain is not the configured one, or holds what the policy refuses.
+    """
+    sight = observe(source, journal, policy)
+    readings = read(sight.view, sight.history, policy)
+    decision = decide(sight.view, readings, policy)
+    return Thought(sight=sight, readings=readings, decision=decision, plan=make_plan(sight.view, decision, policy))
+
+
+def run_cycle(ports: Ports, policy: Policy, decide: Decide = decide_by_policy) -> CycleRecord:
+    """One whole cycle.
+
+    Raises:
+        Transient: nothing was begun, or a transaction of an earlier cycle is still on its way; try again.
+        Fault: the keeper has been halted.
+    """
+    if not settle(ports, policy):
+        raise Transient("a transaction of an earlier cycle is still on its way")
+    thought = think(ports.source, ports.journal, policy, decide)
+    sight = thought.sight
+    ports.journal.append_prices(policy.signal_pool, sight.new_prices)
+    for token_id, layer in sight.adopted.items():
+        ports.journal.adopt(token_id, layer)
+        ports.telemetry.event("position.adopted", token_id=token_id, layer=layer.value)
+    cycle_id = ports.journal.begin_cycle(policy, sight.view, thought.readings, thought.decision, thought.plan)
+    blocked = ports.journal.control()
+    no_stages: tuple[StageRecord, ...] = ()
+    state, stages = CycleState.HELD, no_stages
+    if thought.plan is not None and blocked is not None:
+        state = CycleState.BLOCKED
+        ports.telemetry.event("cycle.blocked", cycle=cycle_id, why=blocked)
+    elif thought.plan is not None:
+        state, stages = carry_out(ports, policy, cycle_id, sight.view, thought.plan)
+    memory = advance(sight.view, thought.readings, thought.decision, stages, policy)
+    if state is not CycleState.UNKNOWN:
+        ports.journal.end_cycle(cycle_id, state, memory)
+    ports.telemetry.event("cycle.ended", cycle=cycle_id, state=state.value, block=sight.view.block.number)
+    return CycleRecord(
+        id=cycle_id,
+        state=state,
+        policy=policy,
+        view=sight.view,
+        history=sight.history,
+        readings=thought.readings,
+        decision=thought.decision,
+        plan=thought.plan,
+        stages=stages,
+    )

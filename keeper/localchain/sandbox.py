@@ -1,0 +1,96 @@
+"""The local chain for a person: a twin that stays up, with prices, liquidity and a funded wallet, and a market if wanted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from keeper.localchain import mainnet
+from keeper.localchain.accounts import Account
+from keeper.localchain.anvil import AnvilOptions
+from keeper.localchain.market import Market, MarketDesk
+from keeper.localchain.pools import ETH_POOLS, USDC_WETH_500, open_pools
+from keeper.localchain.prices import Scenario
+from keeper.localchain.synthetic import MarketPlan, SyntheticMarket
+from keeper.localchain.twin import BANKER, Twin, running_twin
+
+DEFAULT_PORT = 8545
+_PRICE_USD = 4150.0
+_WALLET = ((mainnet.USDC, 500_000 * 10**6), (mainnet.USDT, 500_000 * 10**6), (mainnet.WETH, 120 * 10**18))
+"""Tokens that the first account is given, raw units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """A local chain that is up."""
+
+    twin: Twin
+    market: Market | None
+    """Who moves the prices; None leaves them where people's own trades put them."""
+
+    @property
+    def wallet(self) -> Account:
+        """The account that holds tokens."""
+        return self.twin.accounts[0]
+
+    def describe(self) -> dict[str, Any]:
+        """What an operator needs, ready for JSON: address of the node, contracts, tokens, pools, keys that everybody knows."""
+        return {
+            "rpc_url": self.twin.rpc_url,
+            "chain_id": 1,
+            "contracts": {
+                "factory": mainnet.FACTORY,
+                "position_manager": mainnet.POSITION_MANAGER,
+                "swap_router_02": mainnet.SWAP_ROUTER_02,
+                "quoter_v2": mainnet.QUOTER_V2,
+                "tick_lens": mainnet.TICK_LENS,
+                "multicall3": mainnet.MULTICALL3,
+            },
+            "tokens": {"USDC": mainnet.USDC, "USDT": mainnet.USDT, "WETH": mainnet.WETH},
+            "pools": {
+                "USDC/WETH 0.05 %": mainnet.USDC_WETH_500,
+                "USDC/WETH 0.3 %": mainnet.USDC_WETH_3000,
+                "WETH/USDT 0.05 %": mainnet.WETH_USDT_500,
+            },
+            "accounts": [{"address": account.address, "key": account.key} for account in self.twin.accounts],
+        }
+
+    def run(self, stop: threading.Event, *, block_every_s: float) -> None:
+        """Let the market make blocks, one every ``block_every_s`` seconds of the wall clock, until it ends or ``stop`` is set.
+
+        Without a market the node mines by itself whatever it is sent, and this only waits.
+        """
+        if self.market is None:
+            stop.wait()
+            return
+        while not stop.is_set() and self.market.step() is not None:
+            stop.wait(block_every_s)
+
+
+@contextmanager
+def up(*, port: int = DEFAULT_PORT, scenario: Scenario | None = None, seed: int = 1, days: float = 1.0) -> Generator[Sandbox]:
+    """A sandbox on ``port`` of the loopback interface (0: any free one), gone afterwards.
+
+    Args:
+        port: where to listen.
+        scenario: a market of our own to run in it; none leaves prices alone, with pools at 4,150 dollars an ether.
+        seed: of the market.
+        days: length of the market.
+
+    Raises:
+        ConfigError: anvil or contracts are not installed.
+        AnvilFailed: the port is taken, say.
+    """
+    with running_twin(AnvilOptions(port=port)) as twin:
+        for token, raw in _WALLET:
+            twin.fund(twin.accounts[0].address, token, raw)
+        market: Market | None = None
+        if scenario is None:
+            open_pools(twin, ETH_POOLS, _PRICE_USD, owner=BANKER)
+        else:
+            desk = MarketDesk(twin, USDC_WETH_500.address)
+            market = SyntheticMarket(desk, MarketPlan(scenario=scenario, seed=seed, days=days, pools=ETH_POOLS))
+        yield Sandbox(twin=twin, market=market)

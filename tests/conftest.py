@@ -1,0 +1,51 @@
+"""What several folders of tests share: the twin on a local chain, and the recorded market day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from keeper.localchain.anvil import Anvil, AnvilOptions
+from keeper.localchain.twin import Twin, running_base, running_twin
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def anvil_base() -> Iterator[Anvil]:
+    """One node with the twin's contracts for the whole run; fork it, do not write to it."""
+    with running_base() as base:
+        yield base
+
+
+@pytest.fixture(scope="session")
+def twin_node(anvil_base: Anvil) -> Iterator[Twin]:
+    with running_twin(base=anvil_base) as twin:
+        yield twin
+
+
+@pytest.fixture
+def twin(twin_node: Twin) -> Iterator[Twin]:
+    """The twin as built, automatic mining on; whatever a test does to the chain is undone after it."""
+    snapshot = twin_node.chain.rpc.call("evm_snapshot")
+    yield twin_node
+    assert twin_node.chain.rpc.call("evm_revert", snapshot)
+    twin_node.chain.set_automine(True)
+
+
+@pytest.fixture
+def make_twin(anvil_base: Anvil) -> Iterator[Callable[[AnvilOptions], Twin]]:
+    """Twins on nodes of their own, for tests that need other options, several nodes, or to kill one."""
+    with ExitStack() as stack:
+        yield lambda options: stack.enter_context(running_twin(options, base=anvil_base))
+
+
+@pytest.fixture(scope="session")
+def tape_path() -> Path:
+    """Folder of the recorded market data, which is not part of the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the recorded market data is not on this machine")
+    return SHARED_DATA
