@@ -83,15 +83,18 @@ class Outcome:
     """Mean distance of the price from the record; None for a market of our own."""
     marks: Marks | None
     books: Books | None
-    share_of_liquidity: float | None
+    share_by_time: float | None
     """The ladder's mean part of the pool's active liquidity over the cycles since it was opened."""
+    share_by_volume: float | None
+    """The same weighted by what each swap paid: lower than by time where others bring liquidity just for large swaps."""
     share_of_fees: float | None
-    """The ladder's part of the fees that traders paid in the same time."""
+    """The ladder's part of the fees that traders paid in the same time, protocol's part included."""
     last_cycle: int | None
     last_act: int | None
     """Newest cycle that moved anything."""
     postponed: int
     """Cycles that the chain did not let finish."""
+    interrupted: bool
     wall_s: float
 
 
@@ -132,6 +135,7 @@ class Demo:
         self._show = show
         self._swaps: list[tuple[int, RecordedSwap]] = []
         self._shares: list[float] = []
+        self._paid: list[tuple[float, float]] = []
         self._record: CycleRecord | None = None
         self._marks: Marks | None = None
         self._books: Books | None = None
@@ -152,23 +156,27 @@ class Demo:
     def on_block(self, report: BlockReport) -> None:
         """Take note of a block and show it; sleeps to hold the wanted speed."""
         self._swaps += [(report.timestamp_s, swap) for swap in report.swaps]
+        if self._opened_at is not None and self._record is not None:
+            self._paid += [_paid(self._record, swap) for swap in report.swaps]
         self._show(Frame(report=report, record=self._record, marks=self._marks, books=self._books, fresh=False))
         if self._options.speed > 0:
             chain_s = report.timestamp_s - self._swaps[0][0] if self._swaps else 0
             time.sleep(max(0.0, self._started + chain_s / self._options.speed - time.monotonic()))
 
-    def outcome(self, departure_bps: float | None) -> Outcome:
+    def outcome(self, departure_bps: float | None, *, interrupted: bool) -> Outcome:
         """What the run has come to so far."""
         return Outcome(
             market=day_statistics(self._swaps, USDC_WETH_500) if len(self._swaps) > 1 else None,
             departure_bps=departure_bps,
             marks=self._marks,
             books=self._books,
-            share_of_liquidity=sum(self._shares) / len(self._shares) if self._shares else None,
+            share_by_time=sum(self._shares) / len(self._shares) if self._shares else None,
+            share_by_volume=_ratio(sum(ours for ours, _ in self._paid), sum(paid for _, paid in self._paid)),
             share_of_fees=self._share_of_fees(),
             last_cycle=self._record.id if self._record else None,
             last_act=self._last_act,
             postponed=self._postponed,
+            interrupted=interrupted,
             wall_s=time.monotonic() - self._started,
         )
 
@@ -199,7 +207,7 @@ class Demo:
             return None
         statistics = day_statistics(since, USDC_WETH_500)
         days = (since[-1][0] - since[0][0]) / 86_400
-        return self._marks.fees_quote / (statistics.fees_usd * days)
+        return _ratio(self._marks.fees_quote, statistics.fees_usd * days)
 
 
 def play(
@@ -228,14 +236,15 @@ def play(
         first = clock.step()
         price = USDC_WETH_500.usd(first.pool.sqrt_price_x96) if first else 1.0
         keeper = stack.enter_context(_keeper(options, twin, clock, telemetry, price))
+        interrupted = False
         try:
             demo.run(keeper, clock)
             if until_stopped is not None:
                 until_stopped(twin.rpc_url)
         except KeyboardInterrupt:
-            telemetry.event("demo.interrupted")
+            interrupted = not clock.over
         departure = market.departure().mean_bps if isinstance(market, Replay) else None
-        return demo.outcome(departure)
+        return demo.outcome(departure, interrupted=interrupted)
 
 
 def _market(options: DemoOptions, desk: MarketDesk) -> Market:
@@ -286,9 +295,21 @@ min_history_s = {MIN_HISTORY_S}
 def _share_of_liquidity(record: CycleRecord) -> float:
     """The ladder's part of the main pool's active liquidity at the view's block."""
     state = record.view.pool(record.policy.signal_pool).state
-    active = sum(
-        position.liquidity
-        for position in record.view.ladder.positions
-        if position.pool == state.key.address and position.range.contains(state.tick)
-    )
-    return active / state.liquidity if state.liquidity else 0.0
+    return (_ratio(_active(record, state.tick), state.liquidity)) or 0.0
+
+
+def _paid(record: CycleRecord, swap: RecordedSwap) -> tuple[float, float]:
+    """What a swap brought in, in raw token0: the part that goes with the ladder's share of liquidity, and all of it."""
+    price = (swap.sqrt_price_x96 / 2**96) ** 2
+    size = max(swap.amount0, 0) + max(swap.amount1, 0) / price
+    return size * (_ratio(_active(record, swap.tick), swap.liquidity) or 0.0), size
+
+
+def _active(record: CycleRecord, tick: int) -> int:
+    main = record.policy.signal_pool
+    held = (position for position in record.view.ladder.positions if position.pool == main)
+    return sum(position.liquidity for position in held if position.range.contains(tick))
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

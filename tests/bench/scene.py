@@ -46,12 +46,23 @@ class Scene:
     wallet: str
     trader: str
 
-    def mint(self, ranges: list[TickRange], *, owner: str | None = None, raw0: int = 10**9, raw1: int = 10**18) -> list[int]:
-        """Open positions of at most these amounts; returns their tokens."""
+    def mint(
+        self,
+        ranges: list[TickRange],
+        *,
+        owner: str | None = None,
+        recipient: str | None = None,
+        raw0: int = 10**9,
+        raw1: int = 10**18,
+    ) -> list[int]:
+        """Open positions of at most these amounts, paid by ``owner``; returns their tokens."""
         owner = owner or self.wallet
         minted: list[int] = []
         for start in range(0, len(ranges), MINTS_A_BLOCK):
-            txs = [self._mint_tx(bounds, owner, raw0, raw1) for bounds in ranges[start : start + MINTS_A_BLOCK]]
+            txs = [
+                self._mint_tx(bounds, owner, (raw0, raw1, 0, 0, recipient or owner))
+                for bounds in ranges[start : start + MINTS_A_BLOCK]
+            ]
             for receipt in self.twin.chain.mine_all_succeed(txs).receipts:
                 minted += [
                     MANAGER.event("IncreaseLiquidity").decode(log)["tokenId"]
@@ -60,10 +71,9 @@ class Scene:
                 ]
         return minted
 
-    def _mint_tx(self, bounds: TickRange, owner: str, raw0: int, raw1: int) -> LocalTx:
+    def _mint_tx(self, bounds: TickRange, owner: str, amounts: tuple[object, ...]) -> LocalTx:
         tokens = (self.key.token0.address, self.key.token1.address, self.key.fee_pips)
-        amounts = (raw0, raw1, 0, 0, owner, FAR_DEADLINE_S)
-        data = MANAGER.function("mint").call_data((*tokens, bounds.lower, bounds.upper, *amounts))
+        data = MANAGER.function("mint").call_data((*tokens, bounds.lower, bounds.upper, *amounts, FAR_DEADLINE_S))
         return LocalTx(sender=owner, to=mainnet.POSITION_MANAGER, data=data, gas=700_000)
 
     def manage(self, function: str, *arguments: object, owner: str | None = None) -> None:
@@ -81,6 +91,13 @@ class Scene:
         way = tokens if zero_for_one else tokens[::-1]
         data = ROUTER.function("exactInputSingle").call_data((*way, self.key.fee_pips, self.trader, raw_in, 0, 0))
         return LocalTx(sender=self.trader, to=mainnet.SWAP_ROUTER_02, data=data, gas=3_000_000)
+
+    def remember(self, blocks: int) -> None:
+        """Trade in so many blocks, after making room for more observations than that."""
+        data = contract("UniswapV3Pool").function("increaseObservationCardinalityNext").call_data(3 * blocks)
+        self.twin.chain.mine_all_succeed([LocalTx(sender=self.trader, to=self.key.address, data=data)])
+        for _ in range(blocks):
+            self.swap((True, 10**9), (False, 10**17))
 
     def source(self, rpc: Rpc, *, pools: tuple[PoolKey, ...] = (), lookback_s: int = 86_400) -> UniswapV3Source:
         """A source for the wallet."""

@@ -86,9 +86,15 @@ def account(pool: PoolKey = USDC_WETH_500, address: str = WALLET) -> Account:
 
 
 class Scene:
-    """One pool of the twin at TICK (or its mirror), OTHER's wide liquidity in it, 500,000 stable units in the wallet."""
+    """One pool of the twin at TICK (or its mirror), OTHER's wide liquidity in it, 500,000 stable units in the wallet.
 
-    def __init__(self, twin: Twin, pool: PoolKey = USDC_WETH_500) -> None:
+    Args:
+        twin: on which it is set, or ``found`` as another scene has left it.
+        pool: in which it plays.
+        found: whether it is there already.
+    """
+
+    def __init__(self, twin: Twin, pool: PoolKey = USDC_WETH_500, *, found: bool = False) -> None:
         self.twin = twin
         self.pool = pool
         self.stable = next(token for token in (pool.token0, pool.token1) if token.address != WETH.address)
@@ -97,6 +103,8 @@ class Scene:
         self.clock = StepClock(self.mine)
         self.telling = Telling()
         self.intents = 0
+        if found:
+            return
         twin.initialize(pool.address, get_sqrt_ratio_at_tick(self.tick))
         twin.fund(WALLET, self.stable.address, 500_000 * 10**6)
         self._provide()

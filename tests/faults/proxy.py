@@ -188,7 +188,7 @@ def _handler(proxy: Proxy, client: httpx.Client) -> type[BaseHTTPRequestHandler]
 def running_proxy(upstream: str) -> Iterator[Proxy]:
     """A proxy in front of ``upstream``, on a port of its own; gone afterwards."""
     proxy = Proxy(upstream=upstream)
-    with httpx.Client(timeout=30.0, trust_env=False) as client:
+    with httpx.Client(timeout=30.0, trust_env=False, verify=False) as client:
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(proxy, client))
         server.daemon_threads = True
         proxy.url = f"http://127.0.0.1:{server.server_port}"

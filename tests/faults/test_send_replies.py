@@ -6,14 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from keeper.adapters.evm.rpc import Rpc
 from keeper.core.model.errors import Fault, Transient
-from keeper.core.model.plan import Done, NotDone, Stage, StageOutcome, Unknown
+from keeper.core.model.plan import Done, NotDone, StageOutcome, Unknown
 from keeper.localchain.twin import Twin
-from tests.fakes.executor_scene import Attempts, Scene
+from tests.fakes.executor_behind import TIMEOUT_S, Behind, running_behind
 from tests.faults.proxy import (
     Answer,
-    Proxy,
     Reply,
     Spoil,
     changed,
@@ -22,14 +20,12 @@ from tests.faults.proxy import (
     error,
     html,
     late,
-    running_proxy,
     status,
     truncated,
 )
 
 pytestmark = pytest.mark.chain
 
-TIMEOUT_S = 0.25
 REPLIES: dict[str, Spoil] = {
     "dropped": drop,
     "too late": late(2 * TIMEOUT_S),
@@ -71,50 +67,10 @@ TEXTS = [
 ]
 
 
-class Behind:
-    """The scene, seen through the proxy by one executor."""
-
-    def __init__(self, scene: Scene, proxy: Proxy) -> None:
-        self.scene = scene
-        self.proxy = proxy
-        self.log = Attempts()
-        self.rpc = Rpc(proxy.url, timeout_s=TIMEOUT_S, pause=lambda _: None)
-        self.before = scene.nonce()
-        proxy.on_raw = self._must_be_journaled
-        self.unjournaled: list[str] = []
-
-    def _must_be_journaled(self, raw: str) -> None:
-        if raw not in [attempt.raw for attempt in self.log.kept]:
-            self.unjournaled.append(raw)
-
-    def run(self, stage: Stage | None = None, **rules: object) -> StageOutcome:
-        stage = stage or self.scene.core_stage()
-        bounds = self.scene.bounds()
-        self.intent = self.scene.intent(stage, bounds)
-        return self.scene.live(self.rpc, **rules).execute(stage, bounds, self.intent, self.log)
-
-    def settle(self, **rules: object) -> StageOutcome:
-        return self.scene.live(self.rpc, **rules).settle(self.intent, tuple(self.log.kept), self.log)
-
-    def happened_once(self) -> None:
-        assert self.scene.nonce() == self.before + 1
-        assert self.unjournaled == []
-        assert self.scene.allowances() == [0, 0, 0, 0]
-
-    def foreign(self) -> None:
-        """Somebody else with our key spends the nonce that we are about to use."""
-        chain = self.scene.twin.chain
-        chain.impersonate(self.scene.account.address)
-        transfer = {"from": self.scene.account.address, "to": self.scene.account.address, "gas": "0x5208", "value": "0x7"}
-        chain.rpc.call("eth_sendTransaction", transfer)
-
-
 @pytest.fixture
 def behind(twin: Twin) -> Iterator[Behind]:
-    with running_proxy(twin.rpc_url) as proxy:
-        one = Behind(Scene(twin), proxy)
+    with running_behind(twin) as one:
         yield one
-        one.rpc.close()
 
 
 def done(outcome: StageOutcome) -> Done:

@@ -50,7 +50,7 @@ def trade(scene: Scene, seed: int, blocks: int) -> None:
     for _ in range(blocks):
         ways = [rng.random() < 0.5 for _ in range(3)]
         tokens = [scene.key.token0 if way else scene.key.token1 for way in ways]
-        scene.swap(*((way, int(much_of(token) * rng.random() ** 4) + 1) for way, token in zip(ways, tokens, strict=True)))
+        scene.swap(*((way, int(much_of(token) / 3 * rng.random() ** 4) + 1) for way, token in zip(ways, tokens, strict=True)))
 
 
 @pytest.mark.parametrize(

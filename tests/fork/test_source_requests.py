@@ -64,7 +64,7 @@ def test_a_steady_cycle_takes_two_requests(scene: Scene, rpc: Rpc, proxy: RpcSer
     cycles = Cycles(scene, rpc)
     scene.swap((True, 10**9))
     cycles.run(ids)
-    for amount in (10**9, 10**10, 2 * 10**11):
+    for amount in (10**9, 10**10, 5 * 10**10):
         scene.swap((True, amount), (False, 10**17))
         observation, requests = cycles.run(ids)
         assert requests == 2
@@ -87,18 +87,31 @@ def test_a_quiet_cycle_takes_two_requests(scene: Scene, rpc: Rpc, twin: Twin) ->
     assert (requests, later.prices, later.block.number) == (2, (), same.block.number + 1)
 
 
+def test_a_pool_without_swaps_is_looked_back_over_once(scene: Scene, rpc: Rpc, twin: Twin) -> None:
+    cycles = Cycles(scene, rpc)
+    cycles.run([])
+    for _ in range(2):
+        twin.chain.mine()
+        observation, requests = cycles.run([])
+        assert (requests, observation.prices) == (2, ())
+    scene.swap((True, 10**9))
+    twin.chain.mine()
+    observation, requests = cycles.run([])
+    assert (requests, [row.block for row in observation.prices]) == (2, [observation.block.number - 1])
+
+
 def test_what_is_met_for_the_first_time_takes_one_request_more_and_a_foreign_mint_two(scene: Scene, rpc: Rpc) -> None:
     ids = scene.mint(rungs(scene.key, 3))
     scene.swap((True, 10**9))
     cycles = Cycles(scene, rpc)
     cycles.run(ids)
-    ids += scene.mint(rungs(scene.key, 2))
+    ids += scene.mint(rungs(scene.key, 6)[3:])
     observation, requests = cycles.run(ids)
-    assert (requests, len(observation.positions)) == (3, 5)
-    ids += scene.mint(rungs(scene.key, 2))
-    observation, requests = cycles.run(ids[:5])
+    assert (requests, len(observation.positions)) == (3, 6)
+    ids += scene.mint(rungs(scene.key, 8)[6:])
+    observation, requests = cycles.run(ids[:6])
     assert (requests, [position.token_id for position in observation.positions]) == (4, ids)
-    assert cycles.run(ids[:5])[1] == 2
+    assert cycles.run(ids[:6])[1] == 2
 
 
 def test_a_restart_with_a_known_ladder_takes_three_requests(scene: Scene, rpc: Rpc) -> None:

@@ -140,9 +140,7 @@ def test_more_volatility_never_makes_a_layer_narrower(tick, one, other):
     low, high = sorted((one, other))
     narrow, wide = (target_ladder(view(tick), policy(), Regime.NORMAL, sigma) for sigma in (low, high))
     for before, after in zip(narrow.layers, wide.layers, strict=True):
-        assert (
-            extent(b.range for b in before.bands).half_width <= extent(b.range for b in after.bands).half_width
-        )
+        assert extent(b.range for b in before.bands).half_width <= extent(b.range for b in after.bands).half_width
 
 
 def two_pools():
@@ -159,8 +157,8 @@ def two_pool_view(tick):
 
 
 @st.composite
-def situations(draw):
-    """A market somewhere around a held ladder, with any memory, data and gas."""
+def situations(draw, *, gates_open=False):
+    """A market somewhere around a held ladder, with any memory, data and gas; or with every gate but that of cost open."""
     offset = draw(st.integers(-3_000, 3_000))
     held = ladder(TICK + offset, centre=TICK)
     kept = draw(st.sets(st.sampled_from(list(LayerKind))))
@@ -170,22 +168,24 @@ def situations(draw):
     layers = tuple(
         replace(
             layer,
-            placed_at_s=NOW_S - draw(st.integers(0, 100_000)),
+            placed_at_s=NOW_S - draw(st.integers(3_600 if gates_open else 0, 100_000)),
             outside_since_s=draw(st.sampled_from([None, NOW_S - ago])),
             drifted_since_s=draw(st.sampled_from([None, NOW_S - ago])),
         )
         for layer in remembered.layers
     )
-    shifts = tuple(NOW_S - draw(st.integers(0, 100_000)) for _ in range(draw(st.integers(0, 7))))
-    twap = draw(st.one_of(st.none(), st.integers(-300, 300)))
+    shifts = tuple(NOW_S - draw(st.integers(0, 100_000)) for _ in range(draw(st.integers(0, 3 if gates_open else 7))))
+    twap = draw(st.integers(-100, 100) if gates_open else st.one_of(st.none(), st.integers(-300, 300)))
     seen = view(
         TICK + offset,
         held=held,
         remembered=replace(remembered, layers=layers, shifts_s=shifts),
         twap_tick=None if twap is None else TICK + offset + twap,
-        gas=gas(base_fee_wei=draw(st.sampled_from([10**8, 10**9, 10**11]))),
+        gas=gas(base_fee_wei=draw(st.sampled_from([10**8, 10**9] if gates_open else [10**8, 10**9, 10**11]))),
     )
-    quality = draw(st.sampled_from([Quality.GOOD, Quality.GOOD, Quality.GOOD, Quality.SHORT, Quality.MISSING]))
+    quality = Quality.GOOD
+    if not gates_open:
+        quality = draw(st.sampled_from([Quality.GOOD, Quality.GOOD, Quality.GOOD, Quality.SHORT, Quality.MISSING]))
     return seen, readings(draw(st.floats(0.1, 3.0)), quality, draw(st.floats(0.1, 2.0)))
 
 
@@ -248,21 +248,20 @@ def test_weights_and_holdings_decide_what_may_move(situation):
                 assert held is not None
 
 
-@given(situations())
+@given(situations(gates_open=True))
 def test_after_the_moves_no_layer_asks_to_be_placed_again(situation):
     seen, known = situation
     made = decide(seen, known, policy())
     placed = {m.target.kind: m.target for m in made.moves if isinstance(m, OpenLayer | ShiftLayer)}
     assume(placed)
-    assume(made.regime is seen.memory.regime)
-    after = settled(seen, placed)
+    after = settled(seen, placed, made.regime)
     again = decide(after, known, policy())
     assert not {layer_of(m) for m in again.moves if isinstance(m, ShiftLayer)} & set(placed)
     fired = {(r.layer, r.trigger) for r in again.reasons if r.layer in placed}
     assert all(trigger in {"steady", "fees", "nesting"} for _, trigger in fired)
 
 
-def settled(seen, placed):
+def settled(seen, placed, regime):
     """The same market with the decided layers where they were wanted and the clock a cooldown later."""
     template = ladder(seen.pools[0].state.tick)
     layers = []
@@ -279,7 +278,8 @@ def settled(seen, placed):
             layers.append(held)
     remembered = replace(
         seen.memory,
-        regime_since_s=min(seen.memory.regime_since_s, NOW_S - 90_000),
+        regime=regime,
+        regime_since_s=NOW_S - 90_000,
         layers=tuple(
             replace(m, placed_at_s=NOW_S - 80_000, outside_since_s=None, drifted_since_s=None) if m.kind in placed else m
             for m in seen.memory.layers

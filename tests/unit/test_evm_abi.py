@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keeper.adapters.evm.abi import contract, revert_reason
 from keeper.adapters.evm.abi_types import AbiType, decode_whole, parse_type, tuple_of
 from keeper.adapters.evm.rpc import BadReply
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Time is not what these tests are about, and the machine has other guests."""
 
 WORDS = {
     "uint8": st.integers(0, 2**8 - 1),
@@ -70,12 +73,14 @@ def names(kind: AbiType) -> list[str]:
     return parts
 
 
+@unhurried
 @given(encoded(leaves=WORDS | TAILS))
 def test_what_was_encoded_comes_back(case: tuple[AbiType, tuple[Any, ...], bytes]) -> None:
     kind, values, data = case
     assert decode_whole(kind, data) == values
 
 
+@unhurried
 @given(encoded(leaves=WORDS | TAILS), st.integers(1, 64), st.binary(min_size=1, max_size=40))
 def test_missing_and_spare_bytes_are_refused(case: tuple[AbiType, tuple[Any, ...], bytes], missing: int, spare: bytes) -> None:
     kind, _, data = case
@@ -85,6 +90,7 @@ def test_missing_and_spare_bytes_are_refused(case: tuple[AbiType, tuple[Any, ...
         decode_whole(kind, data + spare)
 
 
+@unhurried
 @given(encoded(leaves=WORDS), st.data())
 def test_a_changed_byte_is_another_value_or_no_value(case: tuple[AbiType, tuple[Any, ...], bytes], data: st.DataObject) -> None:
     kind, values, encoding = case
@@ -99,6 +105,7 @@ def test_a_changed_byte_is_another_value_or_no_value(case: tuple[AbiType, tuple[
     assert encode(names(kind), found) == bytes(changed)
 
 
+@unhurried
 @given(st.binary(max_size=400))
 def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     kind = tuple_of(

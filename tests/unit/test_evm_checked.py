@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keeper.adapters.evm import checked
@@ -14,11 +14,15 @@ from keeper.adapters.evm.rpc import BadReply, RpcRefused
 from keeper.core.model.errors import Reorged, Transient
 from keeper.core.model.pool import BlockRef
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Time is not what these tests are about, and the machine has other guests."""
+
 HASH = "0x" + "ab" * 32
 HEADER = {"number": "0x10", "hash": HASH, "timestamp": "0x20"}
 NEVER = [None, True, False, 0, 1, 1.5, [], {}, "", "0x", "1", "0xg", " 0x1", "0x1 ", "0x1\n", "-0x1", b"0x1"]
 
 
+@unhurried
 @given(st.integers(0, 2**256 - 1))
 def test_a_quantity_is_read_exactly(value: int) -> None:
     assert checked.quantity(hex(value), "x") == value
@@ -30,6 +34,7 @@ def test_what_is_no_quantity_is_refused(value: object) -> None:
         checked.quantity(value, "balance")
 
 
+@unhurried
 @given(st.binary())
 def test_data_is_read_exactly(value: bytes) -> None:
     assert checked.data("0x" + value.hex(), "x") == value

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keeper.adapters.evm.checked import ReadRefused
 from keeper.adapters.evm.fee_history import gas_of
 from keeper.adapters.evm.rpc import BadReply, RpcRefused
 from keeper.core.model.view import Gas
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Time is not what these tests are about, and the machine has other guests."""
 
 tips = st.lists(st.integers(0, 10**12), min_size=1, max_size=20)
 
@@ -21,6 +24,7 @@ def history(tip_weis: list[int], ratios: list[float], **change: Any) -> dict[str
     return blocks | {"reward": [[hex(tip)] for tip in tip_weis]} | change
 
 
+@unhurried
 @given(tips)
 def test_at_least_half_of_the_blocks_took_the_tip_or_less(tip_weis: list[int]) -> None:
     tip = gas_of(history(tip_weis, [0.5] * len(tip_weis))).tip_wei

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from eth_abi.abi import encode
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keeper.adapters.evm.abi import contract
@@ -37,6 +37,9 @@ reads = st.lists(
     max_size=12,
 )
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Time is not what these tests are about, and the machine has other guests."""
+
 
 def reply(*results: tuple[bool, bytes]) -> str:
     return "0x" + encode(["(bool,bytes)[]"], [results]).hex()
@@ -46,11 +49,13 @@ def number(value: int) -> bytes:
     return value.to_bytes(32, "big")
 
 
+@unhurried
 @given(reads)
 def test_the_encoding_is_that_of_eth_abi(asked: list[ContractRead]) -> None:
     assert encode_aggregate3(asked) == AGGREGATE3.encode([(read.target, True, read.data) for read in asked])
 
 
+@unhurried
 @given(reads)
 def test_chunks_hold_every_read_once_in_order_and_within_their_gas(asked: list[ContractRead]) -> None:
     chunks = list(chunked(asked))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from eth_abi.abi import encode
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keeper.adapters.amm.pool_reads import check_price_law, mean_tick
@@ -19,6 +19,9 @@ from keeper.core.model.pool import BlockRef, TickNet
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.core.v3math.units import MAX_TICK, MIN_TICK
 from tests.pairs import USDC_WETH_500
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Time is not what these tests are about, and the machine has other guests."""
 
 POOL = USDC_WETH_500.address
 TOPIC0 = contract("UniswapV3Pool").event("Swap").topic0
@@ -97,6 +100,7 @@ chains = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 10**30), amount, a
 )
 
 
+@unhurried
 @given(chains)
 def test_rows_keep_what_the_swaps_say(swaps: list[SwapRow]) -> None:
     rows = prices_of(swaps, {})
@@ -134,6 +138,7 @@ tick_at = st.integers(MIN_TICK, MAX_TICK - 1)
 spacing_of = st.sampled_from([1, 10, 60, 200])
 
 
+@unhurried
 @given(tick_at, st.integers(0, 2_000), spacing_of)
 def test_the_words_around_a_tick_hold_every_tick_in_reach(tick: int, reach: int, spacing: int) -> None:
     words = words_around(tick, reach, spacing)
@@ -142,6 +147,7 @@ def test_the_words_around_a_tick_hold_every_tick_in_reach(tick: int, reach: int,
     assert len(words) <= 2 * reach // (256 * spacing) + 2
 
 
+@unhurried
 @given(tick_at, st.sets(st.integers(-2_500, 2_500)))
 def test_the_map_holds_every_tick_between_its_bounds_and_no_other(tick: int, offsets: set[int]) -> None:
     ticks = tuple(TickNet(tick=tick + offset, liquidity_net=1) for offset in sorted(offsets))
@@ -150,6 +156,7 @@ def test_the_map_holds_every_tick_between_its_bounds_and_no_other(tick: int, off
     assert lower == max(tick - REACH_TICKS, MIN_TICK) <= tick < upper == min(tick + REACH_TICKS, MAX_TICK) + 1
 
 
+@unhurried
 @given(st.integers(-(2**55), 2**55 - 1), st.integers(-887_272, 887_272), st.integers(1, 86_400), st.integers(0, 86_399))
 def test_the_mean_tick_is_rounded_down_also_past_the_wrap(then: int, tick: int, window_s: int, spare: int) -> None:
     spare %= window_s
@@ -157,6 +164,7 @@ def test_the_mean_tick_is_rounded_down_also_past_the_wrap(then: int, tick: int, 
     assert mean_tick(then, now, window_s) == tick
 
 
+@unhurried
 @given(tick_at, st.data())
 def test_a_price_belongs_to_its_tick_and_on_the_bound_to_the_one_below_as_well(tick: int, data: st.DataObject) -> None:
     low, high = get_sqrt_ratio_at_tick(tick), get_sqrt_ratio_at_tick(tick + 1)

@@ -46,9 +46,9 @@ def test_to_stay_is_the_same_seen_in_a_mirror(lower, upper, sigma, years, drift)
 
 
 def test_a_price_that_does_not_move_stays():
-    assert stay_probability(lower=-0.1, upper=0.1, volatility=0.0, years=1.0) == 1.0
-    assert stay_probability(lower=-0.1, upper=0.1, volatility=0.5, years=0.0) == 1.0
-    assert stay_probability(lower=-0.1, upper=0.1, volatility=0.0, years=1.0, drift=0.2) == 0.0
+    assert stay_probability(lower=-0.1, upper=0.1, volatility=0.0, years=1.0) == 1
+    assert stay_probability(lower=-0.1, upper=0.1, volatility=0.5, years=0.0) == 1
+    assert stay_probability(lower=-0.1, upper=0.1, volatility=0.0, years=1.0, drift=0.2) == 0
 
 
 @settings(max_examples=20)
@@ -98,8 +98,8 @@ def test_time_inside_counts_returns_so_it_is_no_shorter_than_until_the_first_exi
 
 
 def test_time_inside_of_a_still_price():
-    assert expected_years_inside(lower=-0.1, upper=0.1, volatility=0.0, years=2.0) == 2.0
-    assert expected_years_inside(lower=0.1, upper=0.2, volatility=0.0, years=2.0) == 0.0
+    assert expected_years_inside(lower=-0.1, upper=0.1, volatility=0.0, years=2.0) == 2
+    assert expected_years_inside(lower=0.1, upper=0.2, volatility=0.0, years=2.0) == 0
 
 
 @given(st.floats(1e-4, 10))

@@ -79,7 +79,9 @@ def test_garman_klass_with_few_swaps_a_bar_is_short_and_the_forecast_does_withou
     assert find_reading(readings, names.VOLATILITY_GK).quality is Quality.SHORT
     forecast = find_reading(readings, names.VOLATILITY_FORECAST)
     assert forecast.quality is Quality.GOOD
-    assert forecast.value == pytest.approx((value(readings, names.VOLATILITY_EWMA) + value(readings, names.VOLATILITY_TSRV)) / 2)
+    assert forecast.value == pytest.approx(
+        (value(readings, names.VOLATILITY_EWMA) + value(readings, names.VOLATILITY_TSRV)) / 2
+    )
 
 
 def test_short_history_makes_every_volatility_short():
@@ -168,7 +170,7 @@ def test_in_range_share_comes_from_memory():
     remembered = memory()
     layers = tuple(replace(layer, in_range_s=30, watched_s=120) for layer in remembered.layers[:1])
     readings = read(view(remembered=replace(remembered, layers=layers)), history(), policy())
-    assert value(readings, names.in_range_share(LayerKind.CORE)) == 0.25
+    assert value(readings, names.in_range_share(LayerKind.CORE)) == pytest.approx(0.25)
     assert value(readings, names.in_range_share(LayerKind.INSURANCE)) is None
 
 

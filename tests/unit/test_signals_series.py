@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -17,9 +18,7 @@ from tests.policies import policy as rules
 
 def rows(*moments: tuple[int, int]) -> tuple:
     """Rows (seconds before now, tick), oldest first."""
-    return tuple(
-        replace(block_price(BLOCK - ago, tick), timestamp_s=NOW_S - ago, block=BLOCK - ago) for ago, tick in moments
-    )
+    return tuple(replace(block_price(BLOCK - ago, tick), timestamp_s=NOW_S - ago, block=BLOCK - ago) for ago, tick in moments)
 
 
 def test_between_swaps_the_price_is_the_last_one():
@@ -47,13 +46,22 @@ def test_recent_keeps_the_row_in_force_at_the_start():
 def test_bars_leave_no_hole_between_them():
     made = bars(rows((7_200, 0), (5_000, 50), (3_000, -40), (100, 10)), start_s=NOW_S - 7_200, end_s=NOW_S, bar_s=3_600)
     first, second = made.bars
-    assert (first.open, first.close, second.open, second.close) == pytest.approx([0, 50 * LOG_TICK, 50 * LOG_TICK, 10 * LOG_TICK])
+    assert (first.open, first.close, second.open, second.close) == pytest.approx(
+        [0, 50 * LOG_TICK, 50 * LOG_TICK, 10 * LOG_TICK]
+    )
     assert second.low == pytest.approx(-40 * LOG_TICK)
     assert made.swaps == 3
 
 
 def test_a_quiet_bar_is_flat():
-    made = bars(rows((9_000, 7),), start_s=NOW_S - 9_000, end_s=NOW_S, bar_s=3_600)
+    made = bars(
+        rows(
+            (9_000, 7),
+        ),
+        start_s=NOW_S - 9_000,
+        end_s=NOW_S,
+        bar_s=3_600,
+    )
     assert [(bar.high - bar.low) for bar in made.bars] == [0.0, 0.0]
     assert made.swaps == 0
 
@@ -63,7 +71,7 @@ def test_bars_join_up_and_end_at_the_last_price(moments, bar_s):
     known = rows(*sorted(moments, reverse=True))
     made = bars(known, start_s=0, end_s=NOW_S, bar_s=bar_s).bars
     assert len(made) == (NOW_S - known[0].timestamp_s) // bar_s
-    for one, other in zip(made, made[1:], strict=False):
+    for one, other in itertools.pairwise(made):
         assert other.open == one.close
     if made:
         assert made[-1].close == log_price(known[-1].sqrt_price_x96)

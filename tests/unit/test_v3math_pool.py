@@ -134,6 +134,21 @@ def test_a_tick_born_below_the_price_inherits_all_growth_and_one_above_none() ->
     assert pool.fee_growth_inside(-120, 120) == (0, 0)
 
 
+def test_a_range_that_begins_at_the_current_tick_is_in_range_and_inherits_its_growth() -> None:
+    pool = deep_pool()
+    pool.swap(zero_for_one=False, amount_specified=10**30, sqrt_price_limit_x96=get_sqrt_ratio_at_tick(60))
+    pool.mint("bob", 60, 120, 5)
+    assert pool.tick == 60
+    assert pool.liquidity == L + 5
+    assert pool.tick_info(60).fee_growth_outside1_x128 == pool.fee_growth_global1_x128 > 0
+
+
+def test_a_range_that_ends_at_the_current_tick_is_out_of_range() -> None:
+    pool = deep_pool(60)
+    pool.mint("bob", 0, 60, 5)
+    assert pool.liquidity == L
+
+
 def test_a_tick_nobody_needs_is_forgotten() -> None:
     pool = deep_pool()
     before = pool.snapshot().ticks

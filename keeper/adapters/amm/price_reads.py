@@ -40,12 +40,21 @@ class PriceReads:
         self._look_back = LookBack(rpc, pool)
         self._logs_carry_time = True
         self._last: tuple[int, int] | None = None
+        self._empty_to: int | None = None
+
+    def first(self, prices_after_block: int | None) -> int | None:
+        """Number of the first block whose prices are not known; None when the whole look-back has to be read.
+
+        A look-back that found nothing is not read again: on a pool without swaps every cycle asks for it.
+        """
+        known = self._empty_to if prices_after_block is None else prices_after_block
+        return None if known is None else known + 1
 
     def calls(self, first: int | None, head: BlockRef) -> list[Call]:
         """What to ask along with the cycle's reads, after them; the outcomes go to :meth:`prices`.
 
         Args:
-            first: number of the first block whose prices are not known; None when none are.
+            first: of :meth:`first`.
             head: the block that the cycle reads at.
         """
         # Last, so that logs and reads before it are of the chain that it shows to be canonical still.
@@ -63,7 +72,7 @@ class PriceReads:
 
         Args:
             outcomes: of :meth:`calls`.
-            first: as given to :meth:`calls`.
+            first: of :meth:`first`.
             head: as given to :meth:`calls`.
             state: the pool at the head, where the logs must lead.
 
@@ -73,6 +82,7 @@ class PriceReads:
             BadReply: malformed logs, or logs that do not lead to the pool's price.
         """
         known, self._last = self._last, None
+        empty_to, self._empty_to = self._empty_to, None
         _must_be(header_of(outcomes[-1], head.number), head)
         swaps, headers = self._swaps(outcomes, first, head)
         self._must_lead_to(state, swaps, known, first)
@@ -81,6 +91,7 @@ class PriceReads:
             headers |= self._look_back.headers(untimed)
         rows = prices_of(swaps, headers)
         self._last = head.number, state.sqrt_price_x96
+        self._empty_to = head.number if first is None and not rows else empty_to
         return rows
 
     def _swaps(

@@ -96,7 +96,7 @@ class UniswapV3Source:
         """
         head = self._head(prices_after_block)
         reader = PinnedReader(self._rpc, self._addresses.multicall, head.hash)
-        first = None if prices_after_block is None else prices_after_block + 1
+        first = self._prices.first(prices_after_block)
         account = self._account_calls(head)
         outcomes = reader.ask(self._wanted(reader.answers, token_ids), [*account, *self._prices.calls(first, head)])
         while missing := reader.missing(self._wanted(reader.answers, token_ids)):

@@ -7,8 +7,10 @@ and a send is tried exactly once: its failure means *unknown*, never *not sent*.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -55,6 +57,12 @@ def endpoint_name(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    # Reading the authorities takes tens of milliseconds: once a process, not once a client.
+    return httpx.create_ssl_context()
+
+
 class Rpc:
     """A client of one JSON-RPC endpoint; not thread-safe.
 
@@ -75,7 +83,7 @@ class Rpc:
         self._pause = pause
         self._ids = itertools.count(1)
         loopback = urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
-        self._http = httpx.Client(timeout=timeout_s, trust_env=not loopback)
+        self._http = httpx.Client(timeout=timeout_s, trust_env=not loopback, verify=_certificates())
 
     def close(self) -> None:
         """Close the session."""

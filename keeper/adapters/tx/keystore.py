@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 
+from keeper.adapters.tx.secret_file import read_secret, read_text
 from keeper.adapters.tx.signer import Signer
 from keeper.core.model.errors import ConfigError
+
+__all__ = ["create", "from_environment", "load", "new_key", "read_secret"]
 
 ENVIRONMENT_KEY = "KEEPER_PRIVATE_KEY"
 SCRYPT_ROUNDS = 2**18
 """Cost of one guess of a passphrase: about 0.7 s."""
-
-_LARGEST_FILE = 65_536
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def new_key() -> str:
@@ -63,18 +62,6 @@ def create(path: Path, key: str, passphrase: str, *, scrypt_rounds: int = SCRYPT
     return signer.address
 
 
-def read_secret(path: Path) -> str:
-    """The text of a secret file without its line end.
-
-    Raises:
-        ConfigError: it is missing, a link, not a plain file, not ours, open to others, too large, not text or empty.
-    """
-    text = _read(path, private=True).removesuffix("\n").removesuffix("\r")
-    if not text:
-        raise ConfigError([f"{path} is empty"])
-    return text
-
-
 def load(path: Path, passphrase_file: Path) -> Signer:
     """Open a keystore.
 
@@ -87,7 +74,7 @@ def load(path: Path, passphrase_file: Path) -> Signer:
     """
     passphrase = read_secret(passphrase_file)
     try:
-        document = json.loads(_read(path, private=False))
+        document = json.loads(read_text(path, private=False))
         key = bytes(Account.decrypt(document, passphrase))
     except ConfigError:
         raise
@@ -116,23 +103,3 @@ def from_environment(environ: Mapping[str, str], *, local: bool) -> Signer:
     if not (key := environ.get(ENVIRONMENT_KEY)):
         raise ConfigError([f"{ENVIRONMENT_KEY} is not set"])
     return Signer(key)
-
-
-def _read(path: Path, *, private: bool) -> str:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise ConfigError([f"{path} cannot be read: {error.strerror} (links are not followed)"]) from None
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigError([f"{path} is not a plain file"])
-        if private and (found.st_mode & _OTHERS or found.st_uid != os.geteuid()):
-            raise ConfigError([f"{path} must belong to this user and be closed to others: chmod 600"])
-        content = file.read(_LARGEST_FILE + 1)
-    if len(content) > _LARGEST_FILE:
-        raise ConfigError([f"{path} is larger than {_LARGEST_FILE} bytes"])
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise ConfigError([f"{path} is not text"]) from None

@@ -33,11 +33,13 @@ class Output:
         """Write ``document`` for a program, or ``shown`` for a person."""
         if self._as_json:
             self._stream.write(json.dumps(document, sort_keys=True, ensure_ascii=False) + "\n")
+            self._stream.flush()
             return
         width = None if self._stream.isatty() or "COLUMNS" in os.environ else WIDTH_OFF_TERMINAL
         console = Console(file=self._stream, no_color=None if self._color else True, highlight=False, width=width)
         for renderable in shown:
             console.print(renderable)
+        self._stream.flush()
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> Table:

@@ -209,6 +209,7 @@ class RunSettings(Section):
 
     live: bool = switch("Whether transactions may be signed; keeper run --live must agree")
     interval_s: int = whole(1, DAY_S, "seconds", "Time between cycles; ignored when cron is set")
+    follow_heads: bool = switch("Whether each new block makes a cycle due too")
     cron: str = named("Five crontab fields in UTC; empty: the interval counts")
     state_dir: FilePath = named("Directory of the journal")
     healthy_within_s: int = whole(1, 7 * DAY_S, "seconds", "Age of the last completed cycle at which health fails")

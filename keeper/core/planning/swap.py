@@ -2,10 +2,10 @@
 
 A way costs its gas, its swap fee and its impact against the signal pool's spot, and what it leaves idle. Idle value is priced
 at the fees that it would earn over the horizon with the price in its range, at the fair rate: what the range loses to
-arbitrage, ``sigma^2 / 8 * concentration`` a year (Milionis et al. 2022). A range away from the price is priced at its nearer end: it is
-held for the day when the price is there, and the decision's weight has already said how much that counts; a wing priced at
-what it earns today would never be worth a swap, and its layer would be decided on again in every cycle. Without a forecast the
-decision's wish prevails and idle value counts as lost.
+arbitrage, ``sigma^2 / 8 * concentration`` a year (Milionis et al. 2022). A range away from the price is priced at its nearer
+end: it is held for the day when the price is there, and the decision's weight has already said how much that counts; a wing
+priced at what it earns today would never be worth a swap, and its layer would be decided on again in every cycle. Without a
+forecast the decision's wish prevails and idle value counts as lost.
 """
 
 from __future__ import annotations
@@ -104,10 +104,11 @@ def swap_way(market: Market, purse: Purse, address: str) -> Way | None:
     if found is None:
         return None
     lowest, highest = reach_x96(pool, interval)
+    held = purse.spendable[0 if found.zero_for_one else 1]
     result = swap(
         swap_state(pool),
         zero_for_one=found.zero_for_one,
-        amount_specified=int(found.amount_in.to_integral_value(ROUND_DOWN)),
+        amount_specified=min(int(found.amount_in.to_integral_value(ROUND_DOWN)), held),
         sqrt_price_limit_x96=lowest if found.zero_for_one else highest,
     )
     amount_in = result.amount0 if found.zero_for_one else result.amount1

@@ -1,0 +1,204 @@
+"""Commands that think with a node, and those that act."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import cast
+
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from rich.text import Text
+
+from keeper.adapters.chain.head_watcher import HeadWatcher
+from keeper.adapters.store.journal import SqlJournal
+from keeper.adapters.store.reader import open_reader
+from keeper.adapters.telemetry.logs import LogTelemetry
+from keeper.app import bootstrap
+from keeper.app.cli import explain as explaining
+from keeper.app.cli import positions as ladder
+from keeper.app.cli import words
+from keeper.app.cli.exit_code import ExitCode
+from keeper.app.cli.session import Session
+from keeper.app.daemon import Daemon, Reload
+from keeper.app.settings import Loaded, Need, Settings, to_policy
+from keeper.app.settings.show import take_over
+from keeper.core.model.decision import Decision
+from keeper.core.model.errors import ConfigError, Fault
+from keeper.core.model.policy import Policy
+from keeper.core.model.record import CycleRecord, CycleState
+from keeper.core.model.view import MarketView, SignalReading
+from keeper.core.strategy.decide import exit_decision
+from keeper.core.strategy.valuation import worth
+from keeper.engine.cycle import Thought, run_cycle, think
+from keeper.ports.journal import Journal
+
+HEAD_POLL_S = 3.0
+"""A quarter of mainnet's block time: a new head is noticed soon, at twenty small requests a minute."""
+
+_CODES = {CycleState.BLOCKED: ExitCode.HALTED, CycleState.NOT_DONE: ExitCode.CHAIN, CycleState.UNKNOWN: ExitCode.CHAIN}
+
+
+def plan(session: Session) -> ExitCode:
+    """What a cycle would do now; reads only, and works beside a running keeper."""
+    settings = session.load(Need.NODE, Need.ACCOUNT).settings
+    policy = to_policy(settings)
+    thought = _look(settings, policy)
+    seen = (thought.sight.view, thought.readings, thought.decision, thought.plan, policy)
+    document = {**explaining.thought(*seen), "due": thought.plan is not None}
+    session.out.show(document, *explaining.render_thought(*seen))
+    return ExitCode.OK if thought.plan is None else ExitCode.ACTION_DUE
+
+
+def _look(settings: Settings, policy: Policy) -> Thought:
+    signer = bootstrap.open_signer(settings)
+    address = signer.address if signer else settings.wallet.address
+    if address is None:
+        raise ConfigError(["wallet.address: is needed: the account whose funds are looked after (or a keystore)"])
+    with contextlib.closing(bootstrap.open_rpc(settings)) as rpc, _memory(settings, policy, address) as journal:
+        return think(bootstrap.open_source(settings, policy, rpc, address), journal, policy)
+
+
+@contextlib.contextmanager
+def _memory(settings: Settings, policy: Policy, address: str) -> Generator[Journal]:
+    """The journal for reading, or before the first run an empty one that is thrown away."""
+    path = bootstrap.journal_path(settings)
+    if path.is_file():
+        with open_reader(path) as reader:
+            # Thinking calls the reading half of the port only, and a reader is exactly that.
+            yield cast("Journal", reader)
+        return
+    with tempfile.TemporaryDirectory(prefix="keeper-") as folder:
+        empty = SqlJournal.open(Path(folder) / path.name, chain_id=policy.chain_id, account=address)
+        with empty:
+            yield empty
+
+
+def run_once(session: Session, *, live: bool) -> ExitCode:
+    """One cycle; what it did on stdout."""
+    loaded = _loaded(session, live=live)
+    telemetry = _telemetry(session, loaded.settings)
+    with bootstrap.build(loaded.settings, live=live, telemetry=telemetry) as keeper:
+        try:
+            record = run_cycle(keeper.ports, keeper.policy)
+        except Fault as error:
+            keeper.journal.halt(str(error))
+            raise
+    session.out.show(explaining.document(record), *explaining.render(record))
+    return _CODES.get(record.state, ExitCode.OK)
+
+
+def run(session: Session, *, live: bool) -> ExitCode:
+    """Cycles until a signal; a line of log for each."""
+    service = _Service(session, live=live)
+    settings = service.settings
+    with (
+        bootstrap.build(settings, live=live, telemetry=service.telemetry, stopping=service.is_stopping) as keeper,
+        contextlib.ExitStack() as running,
+    ):
+        daemon = Daemon(keeper.ports, keeper.policy, trigger=trigger(settings), reload=service.reload)
+        service.daemon = daemon
+        daemon.handle_signals()
+        if settings.run.follow_heads:
+            rpc = running.enter_context(contextlib.closing(bootstrap.open_rpc(settings)))
+            watcher = HeadWatcher(rpc, lambda _number: daemon.wake(), interval_s=HEAD_POLL_S)
+            watcher.start()
+            running.callback(watcher.stop)
+        service.telemetry.event("keeper.started", live=live, chain=settings.chain.name, account=keeper.address)
+        daemon.run()
+        return ExitCode.HALTED if keeper.journal.control() else ExitCode.OK
+
+
+class _Service:
+    """What a running keeper needs from the command line: its settings, anew when asked."""
+
+    def __init__(self, session: Session, *, live: bool) -> None:
+        self._session = session
+        self._live = live
+        self.settings = _loaded(session, live=live).settings
+        self.telemetry = _telemetry(session, self.settings)
+        self.daemon: Daemon | None = None
+
+    def is_stopping(self) -> bool:
+        """Whether nothing new may be sent any more."""
+        return self.daemon is not None and self.daemon.stopping
+
+    def reload(self) -> Reload:
+        """The settings as they are now, when a running keeper may take them over."""
+        new = _loaded(self._session, live=self._live).settings
+        changes = take_over(self.settings, new)
+        self.settings = new
+        return Reload(policy=to_policy(new), changes=changes)
+
+
+def trigger(settings: Settings) -> BaseTrigger:
+    """When a cycle is due: the crontab line in UTC if there is one, else the interval."""
+    if settings.run.cron:
+        return CronTrigger.from_crontab(settings.run.cron, timezone="UTC")
+    return IntervalTrigger(seconds=settings.run.interval_s, timezone="UTC")
+
+
+def exit_all(session: Session, *, live: bool, yes: bool) -> ExitCode:
+    """Withdraw everything, then leave the keeper paused, since it would open a new ladder otherwise."""
+    loaded = _loaded(session, live=live)
+    telemetry = _telemetry(session, loaded.settings)
+    with bootstrap.build(loaded.settings, live=live, telemetry=telemetry) as keeper:
+        if (why := keeper.journal.control()) is not None:
+            raise Fault(f"{why}; take it back first: keeper resume --clear-halt (no keeper runs now, so nothing else acts)")
+        before = think(keeper.source, keeper.journal, keeper.policy, _exit)
+        if before.plan is None:
+            session.out.show({"state": "held", "positions": []}, Text("nothing is held"))
+            return ExitCode.OK
+        if live and not yes:
+            _confirm(loaded.settings, before.sight.view, keeper.policy)
+        record = run_cycle(keeper.ports, keeper.policy, _exit)
+        if live and record.state is CycleState.DONE:
+            keeper.journal.pause("everything was withdrawn by keeper exit")
+    session.out.show(explaining.document(record), *explaining.render(record), *_afterwards(record))
+    return _CODES.get(record.state, ExitCode.OK)
+
+
+def _exit(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+    del readings, policy
+    return exit_decision(view)
+
+
+def _confirm(settings: Settings, view: MarketView, policy: Policy) -> None:
+    """Ask for the chain and the value to be typed; on stderr, since stdout is for data."""
+    if not sys.stdin.isatty():
+        raise ConfigError(["exit --live asks before it acts; without a terminal say --yes"])
+    console = sys.stderr
+    held = worth(view, policy)
+    value = round(held.total - held.wallet)
+    for one in ladder.document(view, policy)["positions"]:
+        holds = " + ".join(f"{amount} {symbol}" for symbol, amount in one["amounts"].items())
+        console.write(f"#{one['token_id']} {one['layer']}: {holds}\n")
+    expected = f"{settings.chain.name} {value}"
+    console.write(f"All of it, about {words.money(value, policy.quote.symbol)}, will be withdrawn on {settings.chain.name}.\n")
+    console.write(f'Type "{expected}" to go on: ')
+    console.flush()
+    if sys.stdin.readline().strip() != expected:
+        raise ConfigError(["not confirmed; nothing was done"])
+
+
+def _afterwards(record: CycleRecord) -> list[Text]:
+    match record.state:
+        case CycleState.DONE:
+            return [Text("withdrawn; the keeper is paused: keeper resume lets it open a ladder again")]
+        case CycleState.SIMULATED:
+            return [Text("a dry run: nothing was signed. --live withdraws")]
+        case _:
+            return []
+
+
+def _loaded(session: Session, *, live: bool) -> Loaded:
+    return session.load(Need.NODE, Need.KEY if live else Need.ACCOUNT)
+
+
+def _telemetry(session: Session, settings: Settings) -> LogTelemetry:
+    url = settings.rpc.url
+    return session.telemetry(secrets=() if url is None else (url.get_secret_value(),))

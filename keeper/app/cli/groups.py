@@ -1,0 +1,143 @@
+"""Commands that come in groups: keys, config, localchain, db."""
+
+# ruff: file-ignore[import-outside-top-level] - bodies import what they need when they run, so that help answers at once
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keeper.app.cli.command import command
+from keeper.app.cli.exit_code import ExitCode
+from keeper.app.cli.session import Session
+
+keys = typer.Typer(help="Make and import encrypted keys.", no_args_is_help=True)
+config = typer.Typer(help="Look at, check and reload the settings.", no_args_is_help=True)
+localchain = typer.Typer(help="A local chain with the contracts of mainnet.", no_args_is_help=True)
+db = typer.Typer(help="Look after the journal's file.", no_args_is_help=True)
+
+KeystorePath = Annotated[Path, typer.Argument(help="Keystore to write; never written over.")]
+PassphraseFile = Annotated[
+    Path | None, typer.Option("--passphrase-file", help="File with the passphrase, mode 0600; asked for when left out.")
+]
+
+
+def mount(app: typer.Typer) -> None:
+    """Put the groups under the command."""
+    for name, group in {"keys": keys, "config": config, "localchain": localchain, "db": db}.items():
+        app.add_typer(group, name=name)
+
+
+@command(keys, "new")
+def keys_new(session: Session, path: KeystorePath, *, passphrase_file: PassphraseFile = None) -> ExitCode:
+    """Make a new key in a new keystore; tells the address."""
+    from keeper.app.cli import keys as bodies
+
+    return bodies.new(session, path, passphrase_file)
+
+
+@command(keys, "import")
+def keys_import(session: Session, path: KeystorePath, *, passphrase_file: PassphraseFile = None) -> ExitCode:
+    """Put a key of yours into a new keystore.
+
+    The key is asked for, or read from stdin; never from the command line, which every process can read.
+    """
+    from keeper.app.cli import keys as bodies
+
+    return bodies.import_key(session, path, passphrase_file)
+
+
+@command(config, "show")
+def config_show(session: Session) -> ExitCode:
+    """Show every value, its unit and its source."""
+    from keeper.app.cli import config as bodies
+
+    return bodies.show(session)
+
+
+@command(config, "validate")
+def config_validate(session: Session) -> ExitCode:
+    """Tell every problem of the settings at once.
+
+    Those included that would keep a dry run from starting.
+    """
+    from keeper.app.cli import config as bodies
+
+    return bodies.validate(session)
+
+
+@command(config, "schema")
+def config_schema(session: Session) -> ExitCode:
+    """Write the JSON schema of settings files."""
+    from keeper.app.cli import config as bodies
+
+    return bodies.schema(session)
+
+
+@command(config, "diff")
+def config_diff(session: Session, other: Annotated[Path, typer.Argument(help="Settings file to compare with.")]) -> ExitCode:
+    """Compare with another settings file."""
+    from keeper.app.cli import config as bodies
+
+    return bodies.diff(session, other)
+
+
+@command(config, "reload")
+def config_reload(session: Session) -> ExitCode:
+    """Have the running keeper take over the settings.
+
+    They are checked first, and the changes told; the keeper applies them between two cycles.
+    """
+    from keeper.app.cli import config as bodies
+
+    return bodies.reload(session)
+
+
+@command(localchain, "up")
+def localchain_up(
+    session: Session,
+    *,
+    port: Annotated[int, typer.Option("--port", help="Port on this machine; 0 takes a free one.", min=0, max=65_535)] = 8545,
+    scenario: Annotated[
+        str | None, typer.Option("--scenario", help="Run a market in it: calm, trend, crash and others.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the market.", min=0)] = 1,
+    days: Annotated[float, typer.Option("--days", help="Length of the market.", min=0.01, max=365)] = 1.0,
+    block_every_s: Annotated[float, typer.Option("--block-every-s", help="Seconds between blocks.", min=0, max=3600)] = 1.0,
+) -> ExitCode:
+    """Start a local chain and stay until Ctrl-C."""
+    from keeper.app.cli import localchain as bodies
+
+    return bodies.up(session, bodies.Request(port=port, scenario=scenario, seed=seed, days=days, block_every_s=block_every_s))
+
+
+@command(db, "migrate")
+def db_migrate(session: Session) -> ExitCode:
+    """Bring the journal to this version's schema."""
+    from keeper.app.cli import db as bodies
+
+    return bodies.migrate(session)
+
+
+@command(db, "backup")
+def db_backup(session: Session, target: Annotated[Path, typer.Argument(help="File to write; must not exist.")]) -> ExitCode:
+    """Copy the journal while the keeper works."""
+    from keeper.app.cli import db as bodies
+
+    return bodies.backup(session, target)
+
+
+@command(db, "verify")
+def db_verify(
+    session: Session,
+    *,
+    newest: Annotated[
+        int | None, typer.Option("--newest", help="Read back only so many cycles; all when left out.", min=0)
+    ] = None,
+) -> ExitCode:
+    """Check that the journal is whole."""
+    from keeper.app.cli import db as bodies
+
+    return bodies.verify(session, newest=newest)

@@ -1,0 +1,108 @@
+"""Commands that only read the journal: they work beside a running keeper, and without a node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from keeper.adapters.store.reader import JournalReader, open_reader
+from keeper.app import bootstrap
+from keeper.app.cli import explain as explaining
+from keeper.app.cli import positions as ladder
+from keeper.app.cli import replay as replaying
+from keeper.app.cli import status as standing
+from keeper.app.cli import words
+from keeper.app.cli.exit_code import ExitCode
+from keeper.app.cli.session import Session
+from keeper.core.model.errors import ConfigError
+from keeper.core.model.plan import Done
+from keeper.core.model.record import CycleRecord
+
+
+def _reader(session: Session) -> JournalReader:
+    return open_reader(bootstrap.journal_path(session.load().settings))
+
+
+def _record(reader: JournalReader, cycle_id: int | None) -> CycleRecord:
+    if cycle_id is None:
+        newest = reader.cycles(limit=1)
+        if not newest:
+            raise ConfigError(["the journal holds no cycle yet"])
+        cycle_id = newest[0].id
+    try:
+        return reader.cycle(cycle_id)
+    except KeyError:
+        raise ConfigError([f"the journal holds no cycle {cycle_id}; keeper journal lists them"]) from None
+
+
+def status(session: Session) -> ExitCode:
+    """Mode, last cycle, orders."""
+    now_s = int(time.time())
+    with _reader(session) as reader:
+        found = reader.status()
+    session.out.show(standing.document(found, now_s=now_s), *standing.render(found, now_s=now_s))
+    return ExitCode.OK
+
+
+def positions(session: Session) -> ExitCode:
+    """The ladder at the newest cycle's block."""
+    with _reader(session) as reader:
+        record = _record(reader, None)
+    document = {**ladder.document(record.view, record.policy), "cycle": record.id, "minted_since": _minted(record)}
+    session.out.show(document, *ladder.render(record.view, record.policy), *_since(record))
+    return ExitCode.OK
+
+
+def _minted(record: CycleRecord) -> list[int]:
+    done = [stage.outcome for stage in record.stages if isinstance(stage.outcome, Done)]
+    return [minted.token_id for outcome in done for minted in outcome.minted]
+
+
+def _since(record: CycleRecord) -> Iterator[RenderableType]:
+    if minted := _minted(record):
+        ids = ", ".join(f"#{token_id}" for token_id in minted)
+        yield Text(f"cycle {record.id} then placed {ids}: the next cycle shows them")
+
+
+def journal(session: Session, *, limit: int, before: int | None) -> ExitCode:
+    """A page of cycles."""
+    with _reader(session) as reader:
+        lines = reader.cycles(limit=limit, before=before)
+    session.out.show({"cycles": [standing.cycle_line(line) for line in lines]}, *standing.render_journal(lines))
+    return ExitCode.OK
+
+
+def explain(session: Session, cycle_id: int | None) -> ExitCode:
+    """One cycle laid open."""
+    with _reader(session) as reader:
+        record = _record(reader, cycle_id)
+    session.out.show(explaining.document(record), *explaining.render(record))
+    return ExitCode.OK
+
+
+def replay(session: Session, cycle_id: int | None) -> ExitCode:
+    """One cycle decided again."""
+    with _reader(session) as reader:
+        record = _record(reader, cycle_id)
+    differences = replaying.differences(record, replaying.think_again(record))
+    verdict = "differs" if differences else "same readings, decision and plan, bit for bit"
+    shown = [Text(f"cycle {record.id}: {verdict}"), *(Text(line) for line in differences)]
+    session.out.show({"cycle": record.id, "same": not differences, "diff": list(differences)}, *shown)
+    return ExitCode.DIFFERENT if differences else ExitCode.OK
+
+
+def health(session: Session, *, max_age_s: int | None) -> ExitCode:
+    """Age of the last completed cycle."""
+    settings = session.load().settings
+    limit_s = max_age_s or settings.run.healthy_within_s
+    with open_reader(bootstrap.journal_path(settings)) as reader:
+        found = reader.status()
+    age_s = standing.age_s(found, int(time.time()))
+    healthy = age_s is not None and age_s <= limit_s
+    age = "no cycle was completed yet" if age_s is None else f"last cycle completed {words.duration(age_s)} ago"
+    document = {"healthy": healthy, "age_s": age_s, "limit_s": limit_s, "mode": standing.mode(found)}
+    session.out.show(document, Text(f"{age}, limit {words.duration(limit_s)}, {standing.mode(found)}"))
+    return ExitCode.OK if healthy else ExitCode.HALTED
