@@ -5,6 +5,7 @@ The market makes the blocks; whenever the keeper waits, the market goes on (see 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -262,7 +263,7 @@ def _keeper(options: DemoOptions, twin: Twin, clock: MarketClock, telemetry: Tel
     passphrase_file.write_text(secrets.token_hex(16), encoding="utf-8")
     key_file = folder / "key.json"
     address = keystore.create(
-        key_file, keystore.new_key(), passphrase_file.read_text(encoding="utf-8"), scrypt_rounds=SCRYPT_ROUNDS
+        key_file, _key(options.seed), passphrase_file.read_text(encoding="utf-8"), scrypt_rounds=SCRYPT_ROUNDS
     )
     twin.fund(address, mainnet.USDC, OPENING_QUOTE * 10**6)
     twin.fund(address, mainnet.WETH, int(OPENING_QUOTE / price * 10**18))
@@ -271,6 +272,11 @@ def _keeper(options: DemoOptions, twin: Twin, clock: MarketClock, telemetry: Tel
     config.write_text(_toml(twin.rpc_url, folder, key_file, passphrase_file), encoding="utf-8")
     settings = load(config=config, environ={}).settings
     return build(settings, live=True, telemetry=telemetry, clock=clock)
+
+
+def _key(seed: int) -> str:
+    """A key that everybody can work out, so that a run can be repeated to the wei: signatures are part of the gas."""
+    return "0x" + hashlib.sha256(f"keeper demo {seed}".encode()).hexdigest()
 
 
 def _toml(rpc_url: str, folder: Path, key_file: Path, passphrase_file: Path) -> str:

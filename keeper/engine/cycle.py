@@ -23,7 +23,7 @@ from keeper.engine.observe import Sight, observe
 from keeper.engine.ports import Ports
 from keeper.engine.recover import settle
 from keeper.ports.chain import MarketSource
-from keeper.ports.journal import Journal
+from keeper.ports.journal import ReadableJournal
 
 Decide = Callable[[MarketView, tuple[SignalReading, ...], Policy], Decision]
 
@@ -38,7 +38,7 @@ class Thought:
     plan: Plan | None
 
 
-def think(source: MarketSource, journal: Journal, policy: Policy, decide: Decide = decide_by_policy) -> Thought:
+def think(source: MarketSource, journal: ReadableJournal, policy: Policy, decide: Decide = decide_by_policy) -> Thought:
     """Look and make up one's mind; nothing is written or sent.
 
     Raises:

@@ -14,7 +14,7 @@ from keeper.core.model.record import Observation
 from keeper.core.model.view import MarketView
 from keeper.core.strategy.adoption import nearest_layer
 from keeper.ports.chain import MarketSource
-from keeper.ports.journal import Journal
+from keeper.ports.journal import ReadableJournal
 
 NEWEST_TOKENS = 16
 """Position tokens that the source is told of, the newest: older ones that are still held it finds or remembers by itself."""
@@ -31,7 +31,7 @@ class Sight:
     """Positions that the journal did not know, and the layers that they join."""
 
 
-def observe(source: MarketSource, journal: Journal, policy: Policy) -> Sight:
+def observe(source: MarketSource, journal: ReadableJournal, policy: Policy) -> Sight:
     """Look at the newest block. Reads only: nothing is written to the journal.
 
     Raises:
@@ -58,7 +58,7 @@ def observe(source: MarketSource, journal: Journal, policy: Policy) -> Sight:
     return Sight(view=view, history=history, new_prices=seen.prices, adopted=adopted)
 
 
-def _history(journal: Journal, policy: Policy, seen: Observation) -> PriceHistory:
+def _history(journal: ReadableJournal, policy: Policy, seen: Observation) -> PriceHistory:
     since_s = seen.block.timestamp_s - policy.signals.lookback_s
     stored = journal.history(policy.signal_pool, since_s=since_s, up_to_block=seen.block.number)
     newest = stored.rows[-1].block if stored.rows else -1

@@ -15,15 +15,8 @@ from keeper.core.model.view import MarketView, Memory, SignalReading
 from keeper.ports.executor import AttemptLog
 
 
-class Journal(AttemptLog, Protocol):
-    """Views, decisions, plans, intents, attempts and outcomes, durable before the next step is taken.
-
-    Every method raises ``JournalFault`` when it cannot write or when what is stored contradicts itself.
-    """
-
-    def append_prices(self, pool: str, prices: Sequence[BlockPrice]) -> None:
-        """Store price rows; rows already there are left as they are."""
-        ...
+class ReadableJournal(Protocol):
+    """The reading half: enough to think, and open beside a keeper that writes."""
 
     def last_price_block(self, pool: str) -> int | None:
         """Newest block of the stored history; None when there is none."""
@@ -39,6 +32,37 @@ class Journal(AttemptLog, Protocol):
 
     def layer_tokens(self) -> dict[int, LayerKind]:
         """Which layer each known position belongs to."""
+        ...
+
+    def open_intents(self) -> tuple[tuple[Intent, tuple[Attempt, ...]], ...]:
+        """Intents without a final outcome, oldest first, with what was handed out for them."""
+        ...
+
+    def cycle(self, cycle_id: int) -> CycleRecord:
+        """A stored cycle.
+
+        Raises:
+            KeyError: there is none with this id.
+        """
+        ...
+
+    def open_cycle(self) -> CycleRecord | None:
+        """The cycle that was begun and never ended, as a crash leaves it; None when there is none."""
+        ...
+
+    def control(self) -> str | None:
+        """Why the keeper must not act (paused or halted), as an operator or a fault left it; None when it may."""
+        ...
+
+
+class Journal(ReadableJournal, AttemptLog, Protocol):
+    """Views, decisions, plans, intents, attempts and outcomes, durable before the next step is taken.
+
+    Every method raises ``JournalFault`` when it cannot write or when what is stored contradicts itself.
+    """
+
+    def append_prices(self, pool: str, prices: Sequence[BlockPrice]) -> None:
+        """Store price rows; rows already there are left as they are."""
         ...
 
     def adopt(self, token_id: int, layer: LayerKind) -> None:
@@ -61,26 +85,6 @@ class Journal(AttemptLog, Protocol):
 
     def end_cycle(self, cycle_id: int, state: CycleState, memory: Memory) -> None:
         """Store that a cycle is over, with the memory that the next one starts from."""
-        ...
-
-    def open_intents(self) -> tuple[tuple[Intent, tuple[Attempt, ...]], ...]:
-        """Intents without a final outcome, oldest first, with what was handed out for them."""
-        ...
-
-    def cycle(self, cycle_id: int) -> CycleRecord:
-        """A stored cycle.
-
-        Raises:
-            KeyError: there is none with this id.
-        """
-        ...
-
-    def open_cycle(self) -> CycleRecord | None:
-        """The cycle that was begun and never ended, as a crash leaves it; None when there is none."""
-        ...
-
-    def control(self) -> str | None:
-        """Why the keeper must not act (paused or halted), as an operator or a fault left it; None when it may."""
         ...
 
     def halt(self, why: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from keeper.adapters.evm.rpc import Rpc
@@ -53,7 +53,7 @@ class Behind:
 
 
 @contextmanager
-def running_behind(twin: Twin) -> Iterator[Behind]:
+def running_behind(twin: Twin) -> Generator[Behind]:
     """A scene on ``twin`` behind a proxy of its own."""
     with running_proxy(twin.rpc_url) as proxy:
         one = Behind(Scene(twin), proxy)

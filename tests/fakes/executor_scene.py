@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import starmap
 from typing import Any
 
 from keeper.adapters.evm.abi import contract
@@ -163,14 +164,16 @@ class Scene:
             deadline_s=bounds.deadline_s,
         )
 
-    def run(self, stage: Stage, executor: EoaExecutor | DryExecutor | None = None, *, cycle_id: int | None = None) -> StageOutcome:
+    def run(
+        self, stage: Stage, executor: EoaExecutor | DryExecutor | None = None, *, cycle_id: int | None = None
+    ) -> StageOutcome:
         bounds = self.bounds()
         intent = self.intent(stage, bounds, cycle_id=cycle_id)
         return (executor or self.live()).execute(stage, bounds, intent, Attempts())
 
     def place(self, *bands: tuple[LayerKind, int, int, int, int]) -> Stage:
         """Mints: layer, lower and upper ticks from the price, most of the stable token, most of ether."""
-        return Stage(kind=StageKind.PLACE, steps=tuple(self._mint(*band) for band in bands))
+        return Stage(kind=StageKind.PLACE, steps=tuple(starmap(self._mint, bands)))
 
     def _mint(self, layer: LayerKind, lower: int, upper: int, stable: int, ether: int) -> Mint:
         amounts = self.in_order(stable, ether)

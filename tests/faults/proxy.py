@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -167,16 +167,15 @@ def _handler(proxy: Proxy, client: httpx.Client) -> type[BaseHTTPRequestHandler]
             if answer.body is None:
                 self.close_connection = True
                 return
-            try:
-                self.send_response(answer.status)
-                self.send_header("content-type", JSON)
-                self.send_header("content-length", str(len(answer.body)))
-                for name, value in answer.headers:
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer.body)
-            except OSError:
-                self.close_connection = True
+            with suppress(OSError):
+                self.respond(answer, answer.body)
+
+        def respond(self, answer: Answer, body: bytes) -> None:
+            self.send_response(answer.status)
+            for name, value in (("content-type", JSON), ("content-length", str(len(body))), *answer.headers):
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # ruff: ignore[builtin-argument-shadowing] - the library's name
             pass
@@ -185,7 +184,7 @@ def _handler(proxy: Proxy, client: httpx.Client) -> type[BaseHTTPRequestHandler]
 
 
 @contextmanager
-def running_proxy(upstream: str) -> Iterator[Proxy]:
+def running_proxy(upstream: str) -> Generator[Proxy]:
     """A proxy in front of ``upstream``, on a port of its own; gone afterwards."""
     proxy = Proxy(upstream=upstream)
     with httpx.Client(timeout=30.0, trust_env=False, verify=False) as client:

@@ -1,8 +1,8 @@
 """Keepers that kill themselves at a named point of the send path: ``python -m tests.faults.send_victim``.
 
-Reads orders from standard input, one a line: ``POINT NTH POOL URL JOURNAL``. For each it forks a process that carries a stage out on the
-scene that is found at URL, with a real journal, and sends itself SIGKILL the NTH time that it comes by POINT. Then it says how that
-process ended: ``-9`` when it was killed, ``0`` when it never came by.
+Reads orders from standard input, one a line: ``POINT NTH POOL URL JOURNAL``. For each it forks a process that carries a stage
+out on the scene that is found at URL, with a real journal, and sends itself SIGKILL the NTH time that it comes by POINT. Then
+it says how that process ended: ``-9`` when it was killed, ``0`` when it never came by.
 """
 
 from __future__ import annotations

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.core.model.errors import Fault
+from keeper.adapters.tx.signer import Signer, decode_transaction
+from keeper.core.model.errors import Fault, JournalFault
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Done, NotDone, Stage, StageKind, StageOutcome, Unwrap, Wrap
+from keeper.core.model.record import Attempt
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.localchain.twin import Twin
 from tests.fakes.executor_scene import Attempts, Scene, mirrored
@@ -201,3 +203,40 @@ def test_confirmations_are_waited_for(scene: Scene) -> None:
     outcome = done(scene.run(scene.core_stage(), scene.live(confirmations=4)))
     head = int(scene.twin.chain.rpc.call("eth_blockNumber"), 16)
     assert head - outcome.block + 1 == 4
+
+
+def test_what_cannot_be_journaled_does_not_leave(scene: Scene) -> None:
+    class Unwritable:
+        def record_attempt(self, attempt: Attempt) -> None:
+            raise JournalFault(f"no space left for {attempt.tx_hash}")
+
+    stage, bounds, before = scene.core_stage(), scene.bounds(), scene.nonce()
+    with pytest.raises(JournalFault, match="0x") as caught:
+        scene.live().execute(stage, bounds, scene.intent(stage, bounds), Unwritable())
+    tx_hash = str(caught.value).split()[-1]
+    assert scene.nonce() == before
+    assert scene.twin.chain.rpc.call("eth_getTransactionByHash", tx_hash) is None
+
+
+def test_an_intent_of_another_key_or_of_nobody_is_not_settled(scene: Scene) -> None:
+    stage, bounds, log = scene.core_stage(), scene.bounds(), Attempts()
+    intent = scene.intent(stage, bounds)
+    done(scene.live().execute(stage, bounds, intent, log))
+    stranger = Signer("0x" + "11" * 32).sign(decode_transaction(log.kept[0].raw))
+    with pytest.raises(Fault, match="signed by"):
+        scene.live().settle(intent, [replace(log.kept[0], raw=stranger.raw, tx_hash=stranger.tx_hash)], log)
+    with pytest.raises(JournalFault):
+        scene.live().settle(intent, [replace(log.kept[0], raw="0x02c0")], log)
+
+
+def test_a_key_of_another_account_is_a_fault(scene: Scene) -> None:
+    scene.account = replace(scene.account, address=USDC_WETH_500.address)
+    with pytest.raises(Fault, match="the key is that of"):
+        scene.live()
+
+
+def test_the_gas_limit_is_the_simulations_multiple(scene: Scene) -> None:
+    stage, bounds, log = scene.core_stage(), scene.bounds(), Attempts()
+    outcome = done(scene.live(gas_limit_multiple=1.3).execute(stage, bounds, scene.intent(stage, bounds), log))
+    limit = decode_transaction(log.kept[0].raw).gas_limit
+    assert 1.3 * outcome.gas_units <= limit <= 1.3 * 1.25 * outcome.gas_units

@@ -65,6 +65,23 @@ def test_a_deposit_takes_its_minimums_at_every_price(
     assert 0 <= least1 <= taken1 <= amount1
 
 
+@given(intervals(), parts, st.integers(1, 10**7), st.booleans())
+def test_a_deposit_limited_by_one_token_takes_its_minimum_in_spite_of_rounding(
+    where: tuple[Interval, TickRange], part: float, scarce: int, zero_is_scarce: bool
+) -> None:
+    interval, wanted = where
+    root, (lower, upper) = price_within(interval, part), ratios(wanted)
+    amounts = (scarce, 10**20) if zero_is_scarce else (10**20, scarce)
+    try:
+        liquidity = max_liquidity_for_amounts(root, lower, upper, *amounts)
+    except ArithmeticRevertError:
+        assume(False)
+    taken = get_amounts_for_liquidity_delta(root, lower, upper, liquidity)
+    least = deposit_minimums(interval, wanted, *amounts)
+    assert least[0] <= taken[0]
+    assert least[1] <= taken[1]
+
+
 @given(intervals(), parts, st.integers(0, 2**100))
 def test_a_decrease_pays_its_minimums_at_every_price_and_exactly_them_at_the_ends(
     where: tuple[Interval, TickRange], part: float, liquidity: int
@@ -126,3 +143,39 @@ def test_a_full_fill_within_the_limit_gives_the_minimum(
     steps = width // spacing + 3
     slack = steps * (2 * (limit_x96 / 2**96) ** (2 if zero_for_one else -2) + 3) * 2
     assert least >= worst * (1 - 1e-9) - slack
+
+
+@given(
+    edge=st.integers(-250_000, 250_000),
+    away=st.integers(1, 30),
+    zero_for_one=st.booleans(),
+    units_a_tick=st.integers(1, 50),
+    of_output=st.booleans(),
+    part=st.floats(0.01, 1.0),
+)
+def test_rounding_at_every_tick_never_puts_the_minimum_out_of_reach(
+    edge: int, away: int, zero_for_one: bool, units_a_tick: int, of_output: bool, part: float
+) -> None:
+    """A few raw units a tick, every tick initialised, right at the limit: rounding is all there is."""
+    lower, upper = (edge, edge + 200) if zero_for_one else (edge - 200, edge)
+    interval = Interval(lower_x96=get_sqrt_ratio_at_tick(lower), upper_x96=get_sqrt_ratio_at_tick(upper), width_ticks=200)
+    key = PoolKey(address="0x", token0=USDC, token1=WETH, fee_pips=500, tick_spacing=1)
+    start = edge + away if zero_for_one else edge - away
+    root = get_sqrt_ratio_at_tick(start)
+    # Liquidity at which a tick moves about that many units of the token that comes in, or of the one that goes out.
+    of_token0 = zero_for_one != of_output
+    liquidity = units_a_tick * 20_000 * (root if of_token0 else 2**96) // (2**96 if of_token0 else root) + 1
+    state = SwapState(
+        sqrt_price_x96=root,
+        tick=start,
+        liquidity=liquidity,
+        fee_pips=key.fee_pips,
+        ticks=TickMap.of(dict.fromkeys(range(edge - 40, edge + 41), 0), 1),
+    )
+    limit_x96 = interval.lower_x96 if zero_for_one else interval.upper_x96
+    whole = swap(state, zero_for_one=zero_for_one, amount_specified=10**60, sqrt_price_limit_x96=limit_x96)
+    amount_in = max(int((whole.amount0 if zero_for_one else whole.amount1) * part), 1)
+    least, _ = swap_limits(interval, key, zero_for_one=zero_for_one, amount_in=amount_in)
+    result = swap(state, zero_for_one=zero_for_one, amount_specified=amount_in, sqrt_price_limit_x96=limit_x96)
+    paid, got = (result.amount0, -result.amount1) if zero_for_one else (result.amount1, -result.amount0)
+    assert paid < amount_in or got >= least

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.core.ledger import mark, open_books, post
@@ -148,6 +148,7 @@ def test_shifts_are_layers_that_were_placed_anew():
     assert post(open_books(seen, policy()), record(seen, stages=(stage,), outcomes=(done(),), moves=moves)).shifts == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-3_000, 3_000), min_size=1, max_size=6))
 def test_loss_to_arbitrage_never_turns_into_gain_and_grows_with_every_move(offsets):
     books = open_books(held_view(), policy())

@@ -124,6 +124,16 @@ class TestOpening:
         assert found is not None
         assert sum(placement.value_quote for placement in found.placements) == pytest.approx(0.95 * 120_000, rel=0.001)
 
+    def test_a_wish_beyond_the_funds_shrinks_to_them(self) -> None:
+        """The wallet holds a seventh of the whole and the core is wanted with half of it: what cannot be is not missed."""
+        secondary = ladder().layers[1]
+        market = view(held=Ladder(layers=(secondary,)), wallet=wallet(3_000 * 10**6, native_wei=125 * ETHER // 100))
+        found = plan(market, decision(moves=(OpenLayer(target=target_layer(weight=0.5)),)), policy())
+        assert kinds(found) == [StageKind.PLACE]
+        assert found is not None
+        assert found.placements[0].value_quote == pytest.approx(6_000, rel=0.001)
+        assert sum(way.unplaced_quote for way in found.alternatives if way.taken) < 10
+
     def test_a_layer_that_is_already_held_is_not_opened_twice(self) -> None:
         core = position(lower=TICK - 600, upper=TICK + 600, liquidity=20_000_000_000_000_000)
         held = Ladder(layers=(Layer(kind=LayerKind.CORE, positions=(core,)),))
@@ -199,6 +209,18 @@ class TestExitAndCompound:
         assert isinstance(step, Increase)
         assert quote(step.amount0, step.amount1) == pytest.approx(800, rel=0.01)
 
+    def test_what_is_compounded_is_no_fund_for_another_layer(self) -> None:
+        core = ladder().layers[0]
+        small = wallet(3_000 * 10**6, native_wei=125 * ETHER // 100)
+        market = view(held=Ladder(layers=(core,)), wallet=small)
+        wide = target_layer(LayerKind.SECONDARY, ((TICK - 2_000, TICK + 2_000),), weight=0.3)
+        ids = tuple(p.token_id for p in core.positions)
+        moves = (CompoundLayer(layer=LayerKind.CORE, token_ids=ids), OpenLayer(target=wide))
+        found = plan(market, decision(moves=moves), policy())
+        assert found is not None
+        (opened,) = (placement for placement in found.placements if placement.layer is LayerKind.SECONDARY)
+        assert opened.value_quote == pytest.approx(6_000, rel=0.001)
+
     def test_nothing_owed_nothing_done(self) -> None:
         poor = position(fees0=0, fees1=0)
         market = view(held=Ladder(layers=(Layer(kind=LayerKind.CORE, positions=(poor,)),)))
@@ -265,6 +287,15 @@ class TestRoutes:
         assert step.amount_in < 100_000 * 10**6
         assert found is not None
         assert all(way.unplaced_quote > 100_000 for way in found.alternatives)
+
+    def test_a_swap_that_moves_the_price_is_fitted_to_the_price_after_it(self) -> None:
+        thin = scaled(pool_view(), 200)
+        half = decision(moves=(OpenLayer(target=target_layer(weight=0.5)),), volatility=None)
+        found = plan(view(pools=(thin,), wallet=self.funds), half, policy())
+        assert found is not None
+        (taken,) = (way for way in found.alternatives if way.taken)
+        assert taken.cost.impact_quote > 300
+        assert taken.unplaced_quote < 0.01
 
     def test_where_spot_has_left_the_protected_interval_nothing_is_sold_further(self) -> None:
         market = view(tick=TICK - 150, wallet=self.funds)

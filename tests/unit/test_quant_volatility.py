@@ -5,7 +5,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.core.quant.volatility import (
@@ -35,12 +35,14 @@ def test_annualising_inverts_the_share_of_the_year():
     assert annualised(0.8**2 / 365, 86_400) == pytest.approx(0.8, rel=1e-14)
 
 
+@settings(deadline=None)
 @given(returns_lists, st.floats(0, 0.99))
 def test_ewma_is_a_weighted_mean_of_the_squares(returns, decay):
     squares = [r * r for r in returns]
     assert min(squares) - 1e-15 <= ewma(returns, decay) <= max(squares) + 1e-15
 
 
+@settings(deadline=None)
 @given(returns_lists, st.floats(0.1, 0.99), st.floats(0, 1))
 def test_a_seed_is_forgotten_by_one_decay_a_return(returns, decay, seed):
     moved = ewma(returns, decay, seed=seed) - ewma(returns, decay, seed=0.0)
@@ -63,6 +65,7 @@ def test_two_scale_can_fall_below_zero_on_noise_alone():
     assert any(two_scale(walk(30, 0.0, 0.01, seed), 5) < 0 for seed in range(10))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=6, max_size=60), st.integers(2, 5))
 def test_two_scale_is_what_its_formula_says(prices, stride):
     n = len(prices) - 1
@@ -72,6 +75,7 @@ def test_two_scale_is_what_its_formula_says(prices, stride):
     assert two_scale(prices, stride) == pytest.approx((slow - share * fast) / (1 - share), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1))
 def test_garman_klass_is_never_negative(opened, close, above, below):
     bar = Bar(open=opened, close=close, high=max(opened, close) + above, low=min(opened, close) - below)

@@ -67,6 +67,19 @@ def test_price_noise_of_single_blocks_does_not_reach_the_two_scale_estimate():
     assert found == pytest.approx(value(read(view(), clean, policy()), names.VOLATILITY_TSRV), rel=0.05)
 
 
+def test_where_noise_outweighs_the_market_the_two_scale_estimate_errs_high_not_to_nothing():
+    quiet = history(hours=48.0, volatility=0.0, every_blocks=30)
+    flips = (*((0.001, -0.001) * len(quiet.rows))[: len(quiet.rows) - 1], 0.0)
+    noisy = replace(
+        quiet,
+        rows=tuple(
+            replace(row, sqrt_price_x96=int(row.sqrt_price_x96 * (1 + flip)))
+            for row, flip in zip(quiet.rows, flips, strict=True)
+        ),
+    )
+    assert value(read(view(), noisy, policy()), names.VOLATILITY_TSRV) > 0
+
+
 def test_a_quiet_pool_reads_zero_not_missing():
     known = history(hours=48.0, volatility=0.0, every_blocks=100)
     readings = read(view(), known, policy())
@@ -96,6 +109,7 @@ def test_no_history_leaves_volatility_missing_and_nothing_fails():
         assert find_reading(readings, name).value is None
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(0, 5_000))
 def test_any_scrap_of_history_gives_readings_not_errors(count, behind):
     whole = history(hours=48.0, every_blocks=7, end_block=BLOCK - behind)

@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.core.model.pool import PriceHistory
@@ -66,6 +66,7 @@ def test_a_quiet_bar_is_flat():
     assert made.swaps == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9_000), st.integers(-500, 500)), min_size=1, max_size=40), st.integers(60, 4_000))
 def test_bars_join_up_and_end_at_the_last_price(moments, bar_s):
     known = rows(*sorted(moments, reverse=True))

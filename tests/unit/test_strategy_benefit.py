@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.core.model.ladder import LayerKind
@@ -60,6 +60,7 @@ def test_the_held_and_the_wanted_are_told_by_the_same_formula():
     assert benefit.income_from(view(), policy(), HALF, value, CHANCES) == pytest.approx(held, rel=1e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5_000), st.integers(0, 5_000))
 def test_the_further_from_the_centre_the_less_is_expected(one, other):
     near, far = sorted((one, other))

@@ -174,6 +174,14 @@ def test_insurance_follows_a_secondary_that_moves_far():
     assert ("nesting", INSURANCE) in triggers(made)
 
 
+def test_an_inner_layer_that_the_price_has_left_is_waited_for():
+    whole = ladder(TICK + 2_100, centre=TICK)
+    seen = market(2_100, held=whole, remembered=remembered(since_s=NOW_S - 100))
+    made = decide(seen, readings(), rules())
+    assert made.is_hold
+    assert not {trigger for trigger, _ in triggers(made)} & {"nesting", "outside", "drift"}
+
+
 def test_a_width_that_is_off_is_a_reason_to_be_weighed_only_when_it_narrows():
     dear = gas(base_fee_wei=50 * 10**9)
     high_gas = gate_policy(max_gas_day_wei=10**18)
@@ -313,6 +321,12 @@ def test_limits_of_a_day_forget_what_is_older(ago):
         since_s=NOW_S - 3_600, shifts_s=(NOW_S - ago,) * 9, gas_paid=(GasPaid(timestamp_s=NOW_S - ago, wei=10**18),)
     )
     assert shifted(decide(market(400, remembered=old), readings(), rules())) == [CORE]
+
+
+@pytest.mark.parametrize(("ago", "rests"), [(3_599, True), (3_600, False)])
+def test_the_cooldown_ends_on_the_second(ago, rests):
+    seen = market(400, remembered=remembered(since_s=NOW_S - 3_600, placed_ago_s=ago))
+    assert (("cooldown", CORE) in refusals(decide(seen, readings(), rules()))) is rests
 
 
 def test_shifts_of_this_cycle_count_too():

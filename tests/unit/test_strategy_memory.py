@@ -56,6 +56,13 @@ def test_a_gap_that_no_one_watched_counts_neither_way():
     assert core_of(advance(market(remembered=gone), KNOWN, decision(), (), policy())).watched_s == core_of(gone).watched_s
 
 
+def test_time_before_the_placement_is_not_watched():
+    whole = memory()
+    core = replace(core_of(whole), placed_at_s=NOW_S - 100)
+    young = replace(whole, layers=(core, *whole.layers[1:]))
+    assert core_of(advance(market(remembered=young), KNOWN, decision(), (), policy())).watched_s == core.watched_s
+
+
 def test_outside_and_drifted_begin_once_and_end_at_once():
     first = advance(market(700), KNOWN, decision(), (), policy())
     assert (core_of(first).outside_since_s, core_of(first).drifted_since_s) == (NOW_S, NOW_S)

@@ -60,18 +60,20 @@ class DryExecutor:
             own,
             *(approval(need.token, need.spender, 0) for need in needs),
         ]
-        results = self._run(calls, intent.cycle_id)
+        results = self._run(calls, intent.cycle_id, bounds.deadline_s)
         if isinstance(results, NotDone):
             return results
         self._earlier.append(calls)
         return self._simulated(results, needs, intent)
 
-    def _run(self, calls: Sequence[Call], cycle: int) -> list[Ran] | NotDone:
+    def _run(self, calls: Sequence[Call], cycle: int, deadline_s: int) -> list[Ran] | NotDone:
         if self._cycle != cycle or self._base is None:
             header = checked.answered(
                 self._rpc.batch_outcomes([("eth_getBlockByNumber", ["latest", False])])[0], "newest block"
             )
             self._cycle, self._base, self._earlier = cycle, checked.block(header, "newest block"), []
+        if self._base.timestamp_s >= deadline_s:
+            return not_done("the deadline has passed", ())
         request = simulation_request([*self._earlier, calls], self._account.address, self._base)
         reply = self._rpc.batch_outcomes([("eth_simulateV1", request)])[0]
         if isinstance(reply, RpcRefused):

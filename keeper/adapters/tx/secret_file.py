@@ -38,13 +38,15 @@ def read_text(path: Path, *, private: bool) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise ConfigError([f"{path} cannot be read: {error.strerror} (links are not followed)"]) from None
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise ConfigError([f"{path} is not a plain file"])
         if private and (found.st_mode & _OTHERS or found.st_uid != os.geteuid()):
             raise ConfigError([f"{path} must belong to this user and be closed to others: chmod 600"])
-        content = file.read(_LARGEST_FILE + 1)
+        content = os.read(descriptor, _LARGEST_FILE + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > _LARGEST_FILE:
         raise ConfigError([f"{path} is larger than {_LARGEST_FILE} bytes"])
     try:

@@ -171,7 +171,7 @@ def sender_of(raw: str) -> str:
     """
     try:
         return str(Account.recover_transaction(raw))
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # ruff: ignore[blind-except] - each layer of the decoder has errors of its own
         raise JournalFault(f"a journaled attempt does not hold a signed transaction: {type(error).__name__}") from None
 
 
@@ -196,5 +196,5 @@ def decode_transaction(raw: str) -> Transaction:
             max_fee_wei=int(fields["maxFeePerGas"]),
             tip_wei=int(fields["maxPriorityFeePerGas"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # ruff: ignore[blind-except] - each layer of the decoder has errors of its own
         raise JournalFault(f"a journaled attempt does not hold a signed transaction: {type(error).__name__}") from None

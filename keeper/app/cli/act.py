@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
-from typing import cast
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -35,7 +34,7 @@ from keeper.core.model.view import MarketView, SignalReading
 from keeper.core.strategy.decide import exit_decision
 from keeper.core.strategy.valuation import worth
 from keeper.engine.cycle import Thought, run_cycle, think
-from keeper.ports.journal import Journal
+from keeper.ports.journal import ReadableJournal
 
 HEAD_POLL_S = 3.0
 """A quarter of mainnet's block time: a new head is noticed soon, at twenty small requests a minute."""
@@ -64,13 +63,12 @@ def _look(settings: Settings, policy: Policy) -> Thought:
 
 
 @contextlib.contextmanager
-def _memory(settings: Settings, policy: Policy, address: str) -> Generator[Journal]:
+def _memory(settings: Settings, policy: Policy, address: str) -> Generator[ReadableJournal]:
     """The journal for reading, or before the first run an empty one that is thrown away."""
-    path = bootstrap.journal_path(settings)
+    path = settings.journal_path
     if path.is_file():
         with open_reader(path) as reader:
-            # Thinking calls the reading half of the port only, and a reader is exactly that.
-            yield cast("Journal", reader)
+            yield reader
         return
     with tempfile.TemporaryDirectory(prefix="keeper-") as folder:
         empty = SqlJournal.open(Path(folder) / path.name, chain_id=policy.chain_id, account=address)

@@ -13,7 +13,6 @@ from typing import Any
 from rich.text import Text
 
 from keeper.adapters.store.reader import open_reader
-from keeper.app import bootstrap
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.output import table
 from keeper.app.cli.session import Session
@@ -22,6 +21,9 @@ from keeper.app.settings import show as showing
 from keeper.core.model.codec import encode
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.policy import Policy
+
+NOT_RELOADABLE = ("chain_id:", "base.", "quote.", "wrapped_native", "pools.", "signal_pool:")
+"""Beginnings of the lines of rules that a running keeper never takes over; it refuses other settings by itself."""
 
 
 def show(session: Session) -> ExitCode:
@@ -63,13 +65,15 @@ def diff(session: Session, other: Path) -> ExitCode:
 def reload(session: Session) -> ExitCode:
     """Compare with the policy of the newest cycle, then send SIGHUP to the keeper that holds the journal."""
     settings = session.load(Need.NODE, Need.ACCOUNT).settings
-    path = bootstrap.journal_path(settings)
+    path = settings.journal_path
     process = holder(path.with_name(f"{path.name}.lock"))
     if process is None:
         raise ConfigError([f"no keeper runs on {path}: it reads the settings when it starts"])
     with open_reader(path) as reader:
         newest = reader.cycles(limit=1)
         changes = policy_changes(reader.cycle(newest[0].id).policy, to_policy(settings)) if newest else ()
+    if stuck := [f"{change}: needs a restart" for change in changes if change.startswith(NOT_RELOADABLE)]:
+        raise ConfigError(stuck)
     os.kill(process, signal.SIGHUP)
     told = [*changes, f"asked process {process}; it takes over between two cycles, or logs why not (config.refused)"]
     session.out.show({"process": process, "changes": list(changes)}, *(Text(line) for line in told))

@@ -15,7 +15,7 @@ from keeper.app.cli.output import table
 from keeper.core.model.codec import encode
 from keeper.core.model.decision import Decision, OpenLayer, ShiftLayer
 from keeper.core.model.plan import Alternative, Cost, Done, NotDone, Plan, Simulated, StageOutcome, Unknown
-from keeper.core.model.policy import Policy
+from keeper.core.model.policy import Policy, RegimeWeights
 from keeper.core.model.pool import PoolView
 from keeper.core.model.record import CycleRecord
 from keeper.core.model.view import MarketView, SignalReading
@@ -120,8 +120,18 @@ def _rules(policy: Policy) -> RenderableType:
         for part in RULES
         for field in dataclasses.fields(getattr(policy, part))
     ]
-    rows.append(("ladder", "horizon_s", str(policy.ladder.horizon_s)))
+    rows.append(("ladder", "horizon_s", _rule_value(policy.ladder.horizon_s)))
+    for layer in policy.ladder.layers:
+        width = (
+            f"{words.number(layer.half_width_sigmas)} sigma, {layer.min_half_width_ticks} to {layer.max_half_width_ticks} ticks"
+        )
+        rows.append(("ladder", f"{layer.kind}: {layer.shape}, half width", width))
+    rows += [("weights", f"{one.regime}: core, secondary, insurance, idle", _weights(one)) for one in policy.ladder.weights]
     return table("Rules", ("part", "rule", "threshold"), rows, right=("threshold",))
+
+
+def _weights(weights: RegimeWeights) -> str:
+    return ", ".join(words.percent(part) for part in (weights.core, weights.secondary, weights.insurance, weights.idle))
 
 
 def _rule_value(value: object) -> str:

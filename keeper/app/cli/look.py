@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from keeper.adapters.store.reader import JournalReader, open_reader
-from keeper.app import bootstrap
 from keeper.app.cli import explain as explaining
 from keeper.app.cli import positions as ladder
 from keeper.app.cli import replay as replaying
@@ -23,7 +22,7 @@ from keeper.core.model.record import CycleRecord
 
 
 def _reader(session: Session) -> JournalReader:
-    return open_reader(bootstrap.journal_path(session.load().settings))
+    return open_reader(session.load().settings.journal_path)
 
 
 def _record(reader: JournalReader, cycle_id: int | None) -> CycleRecord:
@@ -98,7 +97,7 @@ def health(session: Session, *, max_age_s: int | None) -> ExitCode:
     """Age of the last completed cycle."""
     settings = session.load().settings
     limit_s = max_age_s or settings.run.healthy_within_s
-    with open_reader(bootstrap.journal_path(settings)) as reader:
+    with open_reader(settings.journal_path) as reader:
         found = reader.status()
     age_s = standing.age_s(found, int(time.time()))
     healthy = age_s is not None and age_s <= limit_s

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rich.text import Text
 
 from keeper.adapters.store.journal import ControlDesk, open_control
-from keeper.app import bootstrap
+from keeper.adapters.store.reader import open_reader
 from keeper.app.cli import status as standing
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session
@@ -33,12 +33,12 @@ def resume(session: Session, why: str, *, clear_halt: bool) -> ExitCode:
             desk.clear_halt(why)
 
     _order(session, order)
-    with bootstrap.reader(session.load().settings) as reader:
+    with open_reader(session.load().settings.journal_path) as reader:
         return ExitCode.HALTED if reader.standing() else ExitCode.OK
 
 
 def _order(session: Session, order: Callable[[ControlDesk], None]) -> ExitCode:
-    path = bootstrap.journal_path(session.load().settings)
+    path = session.load().settings.journal_path
     with open_control(path, who=_who()) as desk:
         order(desk)
         found = desk.status()

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-WIDTH_OFF_TERMINAL = 140
+WIDTH_OFF_TERMINAL = 200
 """Columns when stdout is no terminal: wide enough that no table is cut."""
 
 

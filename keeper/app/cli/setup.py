@@ -99,7 +99,7 @@ def _account(settings: Settings) -> tuple[str | None, list[CheckResult]]:
 
 
 def _journal(settings: Settings) -> CheckResult:
-    path = bootstrap.journal_path(settings)
+    path = settings.journal_path
     if not path.exists():
         return CheckResult(name="journal", ok=True, found=f"{path} will be made", remedy="")
     try:

@@ -16,8 +16,10 @@ DAY_S = 86_400
 
 def exact(raw: int, decimals: int) -> str:
     """``raw`` as a decimal number with every digit, no exponent, no superfluous zeros."""
-    text = f"{Decimal(raw).scaleb(-decimals):f}" if decimals else str(raw)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    # Not through Decimal, whose context would round past 28 digits.
+    digits = str(abs(raw)).rjust(decimals + 1, "0")
+    whole, part = (digits[:-decimals], digits[-decimals:].rstrip("0")) if decimals else (digits, "")
+    return ("-" if raw < 0 else "") + whole + (f".{part}" if part else "")
 
 
 def amount(token: Token, raw: int) -> str:

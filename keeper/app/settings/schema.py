@@ -5,6 +5,7 @@ The ranges are ceilings that no configuration can pass: a guard can be tightened
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -248,3 +249,8 @@ class Settings(BaseSettings):
     wallet: WalletSettings
     run: RunSettings
     rpc: RpcSettings
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal's file; its lock stands beside it."""
+        return self.run.state_dir / "journal.sqlite"

@@ -100,7 +100,8 @@ def _band(key: PoolKey, tick: int, half: int, inner: TickRange | None) -> TickRa
 def _wings(key: PoolKey, tick: int, half: int, inner: TickRange | None) -> tuple[TickRange, TickRange]:
     spacing = key.tick_spacing
     centre = _down(tick + spacing // 2, spacing)
-    narrowest = _narrowest(key)
+    # around an inner layer that is far too wide for the market the outer edge would fall inside it: never a mere sliver
+    narrowest = max(_narrowest(key), _up(half // 4, spacing))
     # one-sided by construction: the price lies at or above the lower wing's end and below the upper wing's start
     low_end = _down(tick if inner is None else min(tick, inner.lower), spacing)
     high_start = _up(tick + 1 if inner is None else max(tick + 1, inner.upper), spacing)

@@ -112,9 +112,10 @@ def _nesting(sight: Sight, policy: Policy) -> Reason | None:
     """A layer no longer lies outside the next inner one, by more than the dead band's share of a width.
 
     Bands: ticks by which the inner band protrudes, against its half width. Wings: ticks by which an inner end is away from the
-    inner layer's, gap or overlap, against the narrower wing's width.
+    inner layer's, gap or overlap, against the narrower wing's width. An inner layer that the price has left is about to
+    move itself and is waited for.
     """
-    if sight.placed is None or sight.inner is None:
+    if sight.placed is None or sight.inner is None or not sight.inner.contains(sight.tick):
         return None
     if sight.is_winged:
         ranges = sorted((p.range for p in sight.live), key=lambda r: r.lower)

@@ -1,0 +1,158 @@
+"""What every account promises, run on the double and on the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from keeper.core.model.errors import JournalFault
+from keeper.core.model.ladder import LayerKind
+from keeper.core.model.plan import Bounds, Done, NotDone, Simulated, Stage, StageKind
+from keeper.core.model.record import Attempt, Intent
+from keeper.localchain.twin import Twin
+from keeper.ports.executor import Executor
+from tests.fakes.executor import MemoryExecutor
+from tests.fakes.executor_scene import Attempts, Scene
+from tests.pairs import NOW_S, USDC_WETH_500
+from tests.plans import bounds as five_minutes
+from tests.plans import mint, swap_stage
+
+
+@dataclass
+class Bench:
+    """An account with stages that it can carry out."""
+
+    executor: Executor
+    place: Stage
+    swap: Stage
+    bounds: Callable[[], Bounds]
+    signs: bool
+    intents: int = 0
+
+    def intent(self, stage: Stage, bounds: Bounds) -> Intent:
+        self.intents += 1
+        layers = tuple(step.layer for step in stage.steps if step.kind == "mint")
+        return Intent(
+            id=self.intents,
+            cycle_id=1,
+            stage=stage.kind,
+            steps_digest="0" * 64,
+            layers=layers,
+            deadline_s=bounds.deadline_s,
+        )
+
+
+def on_the_chain(scene: Scene, executor: Executor, *, signs: bool) -> Bench:
+    swap = scene.swap(sell_stable=True, amount_in=5_000 * 10**6, amount_out_min=10**18)
+    return Bench(executor=executor, place=scene.ladder_stage(), swap=swap, bounds=scene.bounds, signs=signs)
+
+
+def in_memory() -> Bench:
+    steps = tuple(mint(layer) for layer in (LayerKind.CORE, LayerKind.INSURANCE, LayerKind.INSURANCE))
+    return Bench(
+        executor=MemoryExecutor(pool=USDC_WETH_500, now_s=NOW_S),
+        place=Stage(kind=StageKind.PLACE, steps=steps),
+        swap=swap_stage(),
+        bounds=five_minutes,
+        signs=True,
+    )
+
+
+@pytest.fixture(params=["memory", pytest.param("live", marks=pytest.mark.chain), pytest.param("dry", marks=pytest.mark.chain)])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    if request.param == "memory":
+        yield in_memory()
+        return
+    twin: Twin = request.getfixturevalue("twin")
+    scene = Scene(twin)
+    live = request.param == "live"
+    yield on_the_chain(scene, scene.live() if live else scene.dry(), signs=live)
+
+
+class Unwritable:
+    """A log on a full disk."""
+
+    def record_attempt(self, attempt: Attempt) -> None:
+        raise JournalFault(f"no space left for {attempt.tx_hash}")
+
+
+def test_a_stage_is_done_or_simulated_with_its_positions_in_order(bench: Bench) -> None:
+    log, limits = Attempts(), bench.bounds()
+    intent = bench.intent(bench.place, limits)
+    outcome = bench.executor.execute(bench.place, limits, intent, log)
+    assert isinstance(outcome, Done if bench.signs else Simulated)
+    assert [one.layer for one in outcome.minted] == list(intent.layers)
+    assert len({one.token_id for one in outcome.minted}) == len(intent.layers)
+    assert all(delta.raw < 0 for delta in outcome.deltas)
+    assert outcome.gas_units > 0
+
+
+def test_what_was_handed_out_was_logged_and_nothing_else(bench: Bench) -> None:
+    log, limits = Attempts(), bench.bounds()
+    outcome = bench.executor.execute(bench.swap, limits, bench.intent(bench.swap, limits), log)
+    hashes: Sequence[str] = outcome.tx_hashes if isinstance(outcome, Done) else ()
+    assert list(hashes) == [attempt.tx_hash for attempt in log.kept]
+    assert bool(log.kept) == bench.signs
+
+
+def test_a_swap_sells_one_token_for_the_other(bench: Bench) -> None:
+    limits = bench.bounds()
+    outcome = bench.executor.execute(bench.swap, limits, bench.intent(bench.swap, limits), Attempts())
+    assert isinstance(outcome, Done | Simulated)
+    sold, bought = outcome.deltas
+    assert sold.raw == -5_000 * 10**6
+    assert bought.raw >= 10**18
+    assert outcome.minted == ()
+
+
+def test_what_cannot_be_logged_does_not_happen(bench: Bench) -> None:
+    limits = bench.bounds()
+    intent = bench.intent(bench.swap, limits)
+    if bench.signs:
+        with pytest.raises(JournalFault):
+            bench.executor.execute(bench.swap, limits, intent, Unwritable())
+    log = Attempts()
+    again = bench.executor.execute(bench.swap, limits, bench.intent(bench.swap, limits), log)
+    assert isinstance(again, Done | Simulated)
+    assert [attempt.nonce for attempt in log.kept] == sorted({attempt.nonce for attempt in log.kept})
+
+
+def test_an_intent_that_was_never_signed_is_not_done(bench: Bench) -> None:
+    log, limits = Attempts(), bench.bounds()
+    outcome = bench.executor.settle(bench.intent(bench.place, limits), (), log)
+    assert isinstance(outcome, NotDone)
+    assert (outcome.tx_hashes, outcome.gas_wei) == ((), 0)
+    assert log.kept == []
+
+
+def test_settling_what_is_done_tells_the_same_again(bench: Bench) -> None:
+    log, limits = Attempts(), bench.bounds()
+    intent = bench.intent(bench.place, limits)
+    outcome = bench.executor.execute(bench.place, limits, intent, log)
+    if bench.signs:
+        assert bench.executor.settle(intent, tuple(log.kept), log) == outcome
+        assert len(log.kept) == 1
+
+
+def test_nothing_begins_after_its_deadline(bench: Bench) -> None:
+    log, limits = Attempts(), bench.bounds()
+    late = Bounds(deadline_s=1, max_gas_wei=limits.max_gas_wei, slippage_bps=limits.slippage_bps)
+    outcome = bench.executor.execute(bench.place, late, bench.intent(bench.place, late), log)
+    assert isinstance(outcome, NotDone)
+    assert log.kept == []
+
+
+def test_a_double_can_lose_and_refuse() -> None:
+    bench = in_memory()
+    executor = bench.executor
+    assert isinstance(executor, MemoryExecutor)
+    log, limits = Attempts(), bench.bounds()
+    intent = bench.intent(bench.place, limits)
+    executor.losing = True
+    lost = executor.execute(bench.place, limits, intent, log)
+    assert lost.kind == "unknown"
+    assert isinstance(executor.settle(intent, tuple(log.kept), log), Done)
+    executor.refusing = "no"
+    assert executor.execute(bench.place, limits, intent, log).kind == "not_done"
