@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from keeper.localchain import mainnet
 from keeper.localchain.accounts import Account
-from keeper.localchain.anvil import AnvilOptions
+from keeper.localchain.anvil import Anvil, AnvilOptions
+from keeper.localchain.chain import LocalChain
 from keeper.localchain.market import Market, MarketDesk
 from keeper.localchain.pools import ETH_POOLS, USDC_WETH_500, open_pools
 from keeper.localchain.prices import Scenario
@@ -68,6 +69,28 @@ class Sandbox:
             return
         while not stop.is_set() and self.market.step() is not None:
             stop.wait(block_every_s)
+
+
+@contextmanager
+def forked(rpc_url: str, *, port: int = DEFAULT_PORT) -> Generator[Sandbox]:
+    """A fork of mainnet as ``rpc_url`` serves it, on ``port`` of the loopback interface, gone afterwards.
+
+    The first account is dealt tokens on the fork; nobody moves the prices. The address of the node is handed to anvil on its
+    command line, where other users of this machine can read it.
+
+    Args:
+        rpc_url: a node of chain id 1; keys in it are not shown by anything of ours.
+        port: where to listen; 0 is any free one.
+
+    Raises:
+        ConfigError: anvil is not installed.
+        AnvilFailed: the port is taken, or the node does not answer.
+    """
+    with Anvil(AnvilOptions(port=port, fork_url=rpc_url)) as node, closing(LocalChain(node.url, automine=True)) as chain:
+        twin = Twin(chain=chain)
+        for token, raw in _WALLET:
+            chain.rpc.call("anvil_dealERC20", twin.accounts[0].address, token, hex(raw))
+        yield Sandbox(twin=twin, market=None)
 
 
 @contextmanager

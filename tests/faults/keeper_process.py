@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -71,9 +72,21 @@ def one_cycle(points: Points, pair: str, url: str, folder: Path) -> None:
         run_cycle(replace(keeper.ports, journal=MortalJournal(keeper.journal, points)), keeper.policy)
 
 
+def warm_up(pair: str, url: str) -> None:
+    """Loads what the forks would otherwise load each for itself: a dry cycle signs nothing and remembers elsewhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Scene(twin=attach(url, automine=False), pair=PAIRS[pair], folder=Path(folder))
+        with scene.keeper(live=False, wallet__adoption="adopt") as keeper:
+            run_cycle(keeper.ports, keeper.policy)
+
+
 def main() -> None:
+    cold = True
     for line in sys.stdin:
         point, nth, pair, url, folder = line.split()
+        if cold:
+            warm_up(pair, url)
+            cold = False
         code = in_a_child(lambda: one_cycle(Points(point, int(nth)), pair, url, Path(folder)))  # ruff: ignore[function-uses-loop-variable] - called at once
         sys.stdout.write(f"{code}\n")
         sys.stdout.flush()

@@ -31,13 +31,14 @@ def pools(draw: st.DrawFn) -> tuple[PoolView, Interval]:
     """Overlapping positions around a tick, on which the price may stand from either side."""
     tick = draw(st.integers(-2_000, 2_000)) * SPACING
     nets: dict[int, int] = {}
-    for _ in range(draw(st.integers(1, 6))):
-        low, high = sorted((draw(offsets), draw(offsets)))
+    for number in range(draw(st.integers(1, 6))):
+        # The first begins or ends where the price may stand.
+        low, high = sorted((draw(offsets), draw(offsets) if number else draw(st.sampled_from([0, -SPACING]))))
         liquidity = draw(st.integers(1, 400)) * UNIT
         nets[tick + low] = nets.get(tick + low, 0) + liquidity
         nets[tick + high + SPACING] = nets.get(tick + high + SPACING, 0) - liquidity
     stands = tick - 1 if draw(st.booleans()) else tick
-    inside = 0 if stands < tick else draw(st.integers(0, 9))
+    inside = 0 if stands < tick else draw(st.sampled_from([0, 0, 0, 1, 5, 9]))
     state = replace(
         pool_state(tick, key=KEY),
         sqrt_price_x96=get_sqrt_ratio_at_tick(tick + inside),

@@ -24,6 +24,8 @@ from keeper.core.model.plan import (
 )
 from keeper.core.model.token import TokenAmount
 from keeper.core.planning import plan, resize
+from keeper.core.planning.depth import swap_state
+from keeper.core.v3math.pool_swap import swap
 from tests.builders import (
     LIQUIDITY,
     NOW_S,
@@ -107,10 +109,10 @@ class TestOpening:
     def test_one_token_is_swapped_to_the_ladder_s_ratio(self) -> None:
         found = plan(view(wallet=wallet(120_000 * 10**6, native_wei=ETHER // 2)), opening(), policy())
         assert kinds(found) == [StageKind.SWAP, StageKind.PLACE]
-        (swap,) = steps(found, StageKind.SWAP)
-        assert isinstance(swap, Swap)
-        assert swap.zero_for_one
-        assert 0.45 < swap.amount_in / (120_000 * 10**6) < 0.55
+        (sold,) = steps(found, StageKind.SWAP)
+        assert isinstance(sold, Swap)
+        assert sold.zero_for_one
+        assert 0.45 < sold.amount_in / (120_000 * 10**6) < 0.55
         assert found is not None
         assert sum(way.unplaced_quote for way in found.alternatives if way.taken) < 0.01
 
@@ -289,13 +291,23 @@ class TestRoutes:
         assert all(way.unplaced_quote > 100_000 for way in found.alternatives)
 
     def test_a_swap_that_moves_the_price_is_fitted_to_the_price_after_it(self) -> None:
-        thin = scaled(pool_view(), 200)
+        thin = scaled(pool_view(), 10)
         half = decision(moves=(OpenLayer(target=target_layer(weight=0.5)),), volatility=None)
         found = plan(view(pools=(thin,), wallet=self.funds), half, policy())
         assert found is not None
         (taken,) = (way for way in found.alternatives if way.taken)
         assert taken.cost.impact_quote > 300
         assert taken.unplaced_quote < 0.01
+        (sold,), (minted,) = steps(found, StageKind.SWAP), steps(found, StageKind.PLACE)
+        assert isinstance(sold, Swap)
+        assert isinstance(minted, Mint)
+        result = swap(
+            swap_state(thin),
+            zero_for_one=True,
+            amount_specified=sold.amount_in,
+            sqrt_price_limit_x96=sold.sqrt_price_limit_x96,
+        )
+        assert minted.amount1 == pytest.approx(-result.amount1, rel=1e-6), "no more was bought than is placed"
 
     def test_where_spot_has_left_the_protected_interval_nothing_is_sold_further(self) -> None:
         market = view(tick=TICK - 150, wallet=self.funds)
@@ -316,10 +328,10 @@ class TestResize:
 
     def test_placements_use_what_the_swap_really_gave(self) -> None:
         found = self.planned()
-        (swap,) = steps(found, StageKind.SWAP)
-        assert isinstance(swap, Swap)
+        (sold,) = steps(found, StageKind.SWAP)
+        assert isinstance(sold, Swap)
         poor = Simulated(
-            deltas=(TokenAmount(token=USDC, raw=-swap.amount_in), TokenAmount(token=WETH, raw=swap.amount_out_min)),
+            deltas=(TokenAmount(token=USDC, raw=-sold.amount_in), TokenAmount(token=WETH, raw=sold.amount_out_min)),
             minted=(),
             gas_units=1,
         )
@@ -327,7 +339,7 @@ class TestResize:
         assert anew.stages[:2] == found.stages[:2]
         place = steps(anew, StageKind.PLACE)
         paid1 = sum(step.amount1 for step in place if isinstance(step, Mint))
-        assert swap.amount_out_min + ETHER - 5 <= paid1 <= swap.amount_out_min + ETHER
+        assert sold.amount_out_min + ETHER - 5 <= paid1 <= sold.amount_out_min + ETHER
         assert (anew.id, anew.bounds, anew.cost) == (found.id, found.bounds, found.cost)
 
     def test_the_swap_itself_is_resized_before_it_is_made(self) -> None:

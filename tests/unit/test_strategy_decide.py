@@ -174,12 +174,13 @@ def test_insurance_follows_a_secondary_that_moves_far():
     assert ("nesting", INSURANCE) in triggers(made)
 
 
-def test_an_inner_layer_that_the_price_has_left_is_waited_for():
-    whole = ladder(TICK + 2_100, centre=TICK)
-    seen = market(2_100, held=whole, remembered=remembered(since_s=NOW_S - 100))
-    made = decide(seen, readings(), rules())
-    assert made.is_hold
-    assert not {trigger for trigger, _ in triggers(made)} & {"nesting", "outside", "drift"}
+@pytest.mark.parametrize(("offset", "fires"), [(895, False), (300, True)])
+def test_an_inner_layer_that_the_price_has_left_is_waited_for(offset, fires):
+    core = position(1001, TICK - 600, TICK + 600, liquidity=10**16, tick=TICK + offset)
+    secondary = position(1002, TICK - 230, TICK + 2_030, liquidity=10**16, tick=TICK + offset)
+    held = Ladder(layers=(Layer(kind=CORE, positions=(core,)), Layer(kind=SECONDARY, positions=(secondary,))))
+    made = decide(market(offset, held=held, remembered=remembered(since_s=NOW_S - 100)), readings(), rules())
+    assert (("nesting", SECONDARY) in triggers(made)) is fires
 
 
 def test_a_width_that_is_off_is_a_reason_to_be_weighed_only_when_it_narrows():

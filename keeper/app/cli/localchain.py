@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -15,6 +17,9 @@ from keeper.app.cli.session import Session
 from keeper.core.model.errors import ConfigError
 from keeper.localchain import sandbox
 from keeper.localchain.prices import Scenario
+
+FORK_VARIABLE = "KEEPER_FORK_RPC"
+"""Names a mainnet node to fork in place of building the twin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,7 @@ def up(session: Session, request: Request) -> ExitCode:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    with sandbox.up(port=request.port, scenario=_scenario(request.scenario), seed=request.seed, days=request.days) as running:
+    with _started(request) as running:
         told = running.describe()
         named = [(name, address) for kind in ("contracts", "tokens", "pools") for name, address in told[kind].items()]
         accounts = [(account["address"], account["key"]) for account in told["accounts"]]
@@ -49,6 +54,16 @@ def up(session: Session, request: Request) -> ExitCode:
         )
         running.run(stop, block_every_s=request.block_every_s)
     return ExitCode.OK
+
+
+def _started(request: Request) -> AbstractContextManager[sandbox.Sandbox]:
+    rpc_url = os.environ.get(FORK_VARIABLE)
+    if rpc_url is None:
+        scenario = _scenario(request.scenario)
+        return sandbox.up(port=request.port, scenario=scenario, seed=request.seed, days=request.days)
+    if request.scenario is not None:
+        raise ConfigError([f"--scenario: a fork has mainnet's own prices; unset {FORK_VARIABLE}, or leave the scenario out"])
+    return sandbox.forked(rpc_url, port=request.port)
 
 
 def _scenario(name: str | None) -> Scenario | None:
