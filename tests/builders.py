@@ -239,6 +239,7 @@ def memory(**fields: Any) -> Memory:
         regime=Regime.NORMAL,
         regime_since_s=NOW_S - 2 * DAY_S,
         lower_regime_since_s=None,
+        acted_block=None,
         last_cycle_s=NOW_S - 300,
         layers=tuple(
             LayerMemory(

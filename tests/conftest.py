@@ -7,9 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from keeper.localchain.anvil import Anvil, AnvilOptions
 from keeper.localchain.twin import Twin, running_base, running_twin
+
+# A neighbour on the machine must not turn a slow example into a failure, and no machine is left with another one's luck.
+settings.register_profile("keeper", deadline=None, derandomize=True)
+settings.load_profile("keeper")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

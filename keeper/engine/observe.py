@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keeper.core.model.codec import digest
-from keeper.core.model.errors import Fault
+from keeper.core.model.errors import Fault, Transient
 from keeper.core.model.ladder import Ladder, Layer, LayerKind, Position
 from keeper.core.model.policy import Adoption, Policy
 from keeper.core.model.pool import BlockPrice, HistoryRef, PriceHistory
@@ -42,9 +42,11 @@ def observe(source: MarketSource, journal: ReadableJournal, policy: Policy) -> S
     seen = source.observe(
         token_ids=sorted(known)[-NEWEST_TOKENS:], prices_after_block=journal.last_price_block(policy.signal_pool)
     )
+    memory = journal.memory()
+    if memory.acted_block is not None and seen.block.number < memory.acted_block:
+        raise Transient(f"the node is at block {seen.block.number}, the keeper's last transaction is in {memory.acted_block}")
     history = _history(journal, policy, seen)
     adopted = _adopt(seen, known, policy)
-    memory = journal.memory()
     view = MarketView(
         chain_id=seen.chain_id,
         block=seen.block,

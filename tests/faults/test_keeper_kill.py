@@ -21,11 +21,11 @@ from tests.fork.keeper_scene import USDC_PAIR, Scene, cycle, opened
 pytestmark = pytest.mark.chain
 
 LADDER = {LayerKind.CORE: 1, LayerKind.SECONDARY: 1, LayerKind.INSURANCE: 2}
-POINTS = ("intended", "signed", "journaled", "sent", "waiting", "confirmed", "recorded")
+POINTS = ("intended", "signed", "journaled", "sent", "confirmed", "recorded")
 """Of every stage, in order."""
 STAGES = {"open": 2, "shift": 3}
 """Opening unwraps and places; shifting withdraws, swaps and places."""
-UNSIGNED = {"intended", "signed"}
+UNSENT = {"intended", "signed", "journaled"}
 
 Kill = Callable[[str, int, Scene], int]
 
@@ -96,7 +96,7 @@ def pending(scene: Scene) -> int:
 def started_again(scene: Scene, wealth: float) -> None:
     """A restart settles what was open, and ends with exactly one ladder that its journal knows wholly."""
     with scene.keeper() as keeper:
-        for _ in range(3):
+        for _ in range(2):
             cycle(keeper)
             assert len(scene.live_ids()) <= sum(LADDER.values())
             scene.wait(60)
@@ -120,17 +120,17 @@ def known_costs(scene: Scene) -> float:
     return 130.0 if scene.usd > 4_001 else 0.0
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize("point", POINTS)
-def test_a_kill_in_the_middle_of_a_stage_leaves_one_ladder(
-    stand: Stand, scene: Scene, kill: Kill, point: str, nth: int
-) -> None:
-    stages = 3 if stand.folder.joinpath("state").exists() else 2
-    if nth > stages:
-        pytest.skip("this plan has fewer stages")
+@pytest.mark.parametrize(
+    ("stand", "nth"),
+    [(name, nth) for name, stages in STAGES.items() for nth in range(1, stages + 1)],
+    indirect=["stand"],
+    scope="module",
+)
+def test_a_kill_in_the_middle_of_a_stage_leaves_one_ladder(scene: Scene, kill: Kill, point: str, nth: int) -> None:
     wealth, nonce = scene.wealth(), scene.nonce
     assert kill(point, nth, scene) == -9
-    assert scene.nonce - nonce + pending(scene) <= stages
+    assert scene.nonce - nonce + pending(scene) == nth - (point in UNSENT)
     started_again(scene, wealth)
 
 
@@ -142,6 +142,14 @@ def test_what_was_mined_while_the_keeper_was_dead_counts(scene: Scene, kill: Kil
     scene.wait(12)
     assert pending(scene) == 0
     scene.wait(3_600)
+    started_again(scene, wealth)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 5])
+def test_a_kill_between_inclusion_and_confirmation_leaves_one_ladder(scene: Scene, kill: Kill, nth: int) -> None:
+    """A look before the first block, before the second, and in the middle of the second transaction's three."""
+    wealth = scene.wealth()
+    assert kill("waiting", nth, scene) == -9
     started_again(scene, wealth)
 
 

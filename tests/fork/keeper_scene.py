@@ -6,7 +6,7 @@ The keeper is wired by the bootstrap from the shipped mainnet configuration; tim
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,23 +197,22 @@ class Scene:
     # --- the referee
 
     def held(self) -> tuple[Held, ...]:
-        """Every position of the wallet that has liquidity or owes anything."""
-        (count,) = self._asked(mainnet.POSITION_MANAGER, "balanceOf", self.wallet)
-        ids = [self._asked(mainnet.POSITION_MANAGER, "tokenOfOwnerByIndex", self.wallet, n)[0] for n in range(count)]
-        return tuple(self._position(token_id) for token_id in ids)
+        """Every position token of the wallet."""
+        manager = mainnet.POSITION_MANAGER
+        ((count,),) = self._asked([(manager, "balanceOf", (self.wallet,))])
+        ids = [row[0] for row in self._asked([(manager, "tokenOfOwnerByIndex", (self.wallet, n)) for n in range(count)])]
+        rows = self._asked([(manager, "positions", (token_id,)) for token_id in ids])
+        questions = []
+        for token_id, row in zip(ids, rows, strict=True):
+            if row[7]:
+                questions.append((manager, "decreaseLiquidity", ((token_id, row[7], 0, 0, 2**40),)))
+            questions.append((manager, "collect", ((token_id, self.wallet, _EVERYTHING, _EVERYTHING),)))
+        answers = iter(self._asked(questions))
+        return tuple(_position(token_id, row, answers) for token_id, row in zip(ids, rows, strict=True))
 
     def live_ids(self) -> set[int]:
         """Positions with liquidity."""
         return {one.token_id for one in self.held() if one.liquidity}
-
-    def _position(self, token_id: int) -> Held:
-        row = self._asked(mainnet.POSITION_MANAGER, "positions", token_id)
-        liquidity, principal = row[7], (0, 0)
-        if liquidity:
-            principal = self._asked(mainnet.POSITION_MANAGER, "decreaseLiquidity", (token_id, liquidity, 0, 0, 2**40))
-        owed = self._asked(mainnet.POSITION_MANAGER, "collect", (token_id, self.wallet, _EVERYTHING, _EVERYTHING))
-        amounts = (principal[0] + owed[0], principal[1] + owed[1])
-        return Held(token_id=token_id, fee_pips=row[4], lower=row[5], upper=row[6], liquidity=liquidity, amounts=amounts)
 
     def purse(self) -> tuple[int, int, int]:
         """Stable token, wrapped ether and native ether of the wallet, raw units."""
@@ -241,9 +240,9 @@ class Scene:
         """Transactions of the wallet so far."""
         return self.twin.chain.nonce(self.wallet)
 
-    def _asked(self, to: str, name: str, *arguments: object) -> Any:
-        (reply,) = self.twin.chain.rpc.batch([self._call(to, name, *arguments)])
-        return _function(to, name).decode(reply)
+    def _asked(self, questions: Sequence[tuple[str, str, tuple[object, ...]]]) -> list[Any]:
+        replies = self.twin.chain.rpc.batch([self._call(to, name, *arguments) for to, name, arguments in questions])
+        return [_function(to, name).decode(reply) for (to, name, _), reply in zip(questions, replies, strict=True)]
 
     def _call(self, to: str, name: str, *arguments: object) -> Call:
         data = _function(to, name).call_data(*arguments)
@@ -252,6 +251,13 @@ class Scene:
 
 def _function(to: str, name: str) -> Function:
     return (_NPM if to == mainnet.POSITION_MANAGER else _ERC20).function(name)
+
+
+def _position(token_id: int, row: Sequence[Any], answers: Iterator[tuple[int, int]]) -> Held:
+    principal = next(answers) if row[7] else (0, 0)
+    owed = next(answers)
+    amounts = (principal[0] + owed[0], principal[1] + owed[1])
+    return Held(token_id=token_id, fee_pips=row[4], lower=row[5], upper=row[6], liquidity=row[7], amounts=amounts)
 
 
 def opened(twin: Twin, folder: Path, pair: Pair = USDC_PAIR, *, history: bool = True, funds: bool = True) -> Scene:

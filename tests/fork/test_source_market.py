@@ -152,9 +152,12 @@ def narrow(twin: Twin) -> Iterator[Rpc]:
 
 def test_a_node_that_limits_ranges_is_asked_for_less(twin: Twin, rpc: Rpc, narrow: Rpc) -> None:
     scene = opened(twin)
-    swapped(scene, 30)
+    numbers = swapped(scene, 30)
+    # The look-back starts on a block with a swap: what a refusal makes it ask again must begin there again.
+    lookback_s = 12 * (int(rpc.call("eth_blockNumber"), 16) - numbers[0])
     wanted = scene.source(rpc).observe(token_ids=[], prices_after_block=None).prices
-    source = scene.source(narrow)
+    assert [row.block for row in wanted] == numbers
+    source = scene.source(narrow, lookback_s=lookback_s)
     assert source.observe(token_ids=[], prices_after_block=None).prices == wanted
     # After that the size that works is known; a gap that does not fit one request is read piecemeal too.
     swapped(scene, 9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keeper.core.model.ladder import TickRange
@@ -65,7 +65,16 @@ def test_a_deposit_takes_its_minimums_at_every_price(
     assert 0 <= least1 <= taken1 <= amount1
 
 
-@given(intervals(), parts, st.integers(1, 10**7), st.booleans())
+def found_by_search(lower: int, width: int, start: int, end: int) -> tuple[Interval, TickRange]:
+    ends = get_sqrt_ratio_at_tick(lower), get_sqrt_ratio_at_tick(lower + width)
+    return Interval(lower_x96=ends[0], upper_x96=ends[1], width_ticks=width), TickRange(lower=start, upper=end)
+
+
+@given(where=intervals(), part=parts, scarce=st.integers(1, 10**7), zero_is_scarce=st.booleans())
+@example(where=found_by_search(297_762, 857, 295_747, 301_076), part=0.9842928858671799, scarce=287_206, zero_is_scarce=False)
+@example(
+    where=found_by_search(-298_628, 457, -299_867, -295_302), part=0.9350155567711208, scarce=6_815_338, zero_is_scarce=True
+)
 def test_a_deposit_limited_by_one_token_takes_its_minimum_in_spite_of_rounding(
     where: tuple[Interval, TickRange], part: float, scarce: int, zero_is_scarce: bool
 ) -> None:

@@ -154,6 +154,10 @@ class TestBounds:
         assert moved.lower_x96 == get_sqrt_ratio_at_tick(TICK + 5 - 130)
         assert moved.upper_x96 == get_sqrt_ratio_at_tick(TICK + 5 + 130)
 
+    def test_every_pool_is_guarded_by_its_own_mean_price(self) -> None:
+        market = view(pools=(pool_view(twap_tick=TICK - 3), pool_view(key=USDC_WETH_3000, twap_tick=TICK + 9)))
+        assert protected_tick(market, policy(), USDC_WETH_3000.address) == TICK + 9
+
     def test_a_pool_without_history_borrows_the_signal_pool_s(self) -> None:
         young = pool_view(key=USDC_WETH_3000, twap_tick=None)
         market = view(pools=(pool_view(twap_tick=TICK - 3), young))

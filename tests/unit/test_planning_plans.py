@@ -21,6 +21,7 @@ from keeper.core.model.plan import (
     Swap,
     Unknown,
     Unwrap,
+    Wrap,
 )
 from keeper.core.model.token import TokenAmount
 from keeper.core.planning import plan, resize
@@ -194,6 +195,13 @@ class TestShifting:
 
 
 class TestExitAndCompound:
+    def test_an_exit_keeps_what_comes_back_wrapped(self) -> None:
+        held = ladder()
+        ids = tuple(position.token_id for position in held.positions)
+        found = plan(view(held=held), decision(moves=(ExitAll(token_ids=ids),)), policy())
+        *_, last = steps(found, StageKind.WITHDRAW)
+        assert last == Wrap(amount_wei=sum(position.amount1 + position.fees1 for position in held.positions))
+
     def test_an_exit_only_withdraws(self) -> None:
         ids = tuple(p.token_id for p in ladder().positions)
         found = plan(view(held=ladder(), wallet=wallet(weth=ETHER)), decision(moves=(ExitAll(token_ids=ids),)), policy())

@@ -159,3 +159,9 @@ def test_one_volatility_a_day_and_one_fee_growth_an_hour():
     assert again.volatilities[-1].annualised == pytest.approx(0.9)
     assert len(again.volatilities) == 180
     assert again.fee_growth[-1].timestamp_s == NOW_S
+
+
+def test_the_newest_block_of_ours_is_remembered_and_a_hold_forgets_nothing():
+    acted = advance(market(), KNOWN, decision(), (done(),), policy())
+    assert acted.acted_block == 1
+    assert advance(market(remembered=acted), KNOWN, decision(), (), policy()).acted_block == 1

@@ -83,7 +83,10 @@ class Increase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrap:
-    """Turn native currency into its wrapped token."""
+    """Turn native currency into its wrapped token.
+
+    As the last step of a withdrawal: keep what comes back in its wrapped token, about this much, instead of unwrapping it.
+    """
 
     amount_wei: int
     kind: Literal["wrap"] = "wrap"

@@ -79,6 +79,8 @@ class Memory:
     regime_since_s: int | None
     lower_regime_since_s: int | None
     """Since when the readings have asked for a calmer regime in all cycles."""
+    acted_block: int | None
+    """Newest block that holds a transaction of ours: what a node says of an older one must not be acted on."""
     last_cycle_s: int | None
     """Chain time of the previous completed cycle."""
     layers: tuple[LayerMemory, ...]
@@ -157,6 +159,7 @@ NO_MEMORY = Memory(
     regime=None,
     regime_since_s=None,
     lower_regime_since_s=None,
+    acted_block=None,
     last_cycle_s=None,
     layers=(),
     shifts_s=(),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from keeper.core.model.ladder import Position
-from keeper.core.model.plan import Burn, Collect, Decrease, Step, Unwrap
+from keeper.core.model.plan import Burn, Collect, Decrease, Step, Unwrap, Wrap
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView
@@ -81,7 +81,7 @@ def returned(view: MarketView, steps: Iterable[Step]) -> tuple[int, int]:
             position = held_position(view, step.token_id)
             amount0, amount1 = position.fees0, position.fees1
         else:
-            assert isinstance(step, Burn)
+            assert isinstance(step, Burn | Wrap)
             continue
         total0, total1 = total0 + amount0, total1 + amount1
     return total0, total1

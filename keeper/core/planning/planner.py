@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import localcontext
 
 from keeper.core.model.codec import digest
-from keeper.core.model.decision import Decision
+from keeper.core.model.decision import Decision, ExitAll
 from keeper.core.model.plan import (
     Done,
     Placement,
@@ -19,6 +19,7 @@ from keeper.core.model.plan import (
     Step,
     Swap,
     Unwrap,
+    Wrap,
 )
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import MarketView
@@ -57,7 +58,8 @@ def plan(view: MarketView, decision: Decision, policy: Policy) -> Plan | None:
     with localcontext(ARITHMETIC):
         price = protected_price(view, policy)
         change = diff(view, decision, policy, price)
-        before = (Stage(kind=StageKind.WITHDRAW, steps=change.withdrawals),) if change.withdrawals else ()
+        withdrawals = (*change.withdrawals, *_kept_wrapped(view, decision, policy, change.withdrawals))
+        before = (Stage(kind=StageKind.WITHDRAW, steps=withdrawals),) if change.withdrawals else ()
         market = _market(view, policy, price, change.placements, before, volatility=decision.volatility)
         purse = wallet_purse(view, policy).plus(*returned(view, change.withdrawals))
         ways = all_ways(market, purse)
@@ -123,6 +125,15 @@ def _market(
         volatility=volatility,
         before=before,
     )
+
+
+def _kept_wrapped(view: MarketView, decision: Decision, policy: Policy, withdrawals: Sequence[Step]) -> tuple[Step, ...]:
+    """An exit hands over tokens: what would come back as native currency stays in its wrapped token."""
+    if policy.wrapped_native is None or not any(isinstance(move, ExitAll) for move in decision.moves):
+        return ()
+    amount0, amount1 = returned(view, withdrawals)
+    is_token0 = policy.pool(policy.signal_pool).token0.address == policy.wrapped_native.address
+    return (Wrap(amount_wei=amount0 if is_token0 else amount1),)
 
 
 def _unwrap(view: MarketView, policy: Policy, taken: Way) -> tuple[Stage, ...]:

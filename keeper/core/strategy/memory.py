@@ -60,6 +60,9 @@ def advance(
         regime=regime,
         regime_since_s=now_s if changed and regime is not None else memory.regime_since_s,
         lower_regime_since_s=decision.lower_regime_since_s if measured else None,
+        acted_block=max(
+            (stage.outcome.block for stage in stages if isinstance(stage.outcome, Done)), default=memory.acted_block
+        ),
         last_cycle_s=now_s,
         layers=tuple(layer for layer in layers if layer is not None),
         shifts_s=(*(moment for moment in memory.shifts_s if now_s - moment < DAY_S), *(now_s for _ in shifted)),
