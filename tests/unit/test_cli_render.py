@@ -127,9 +127,9 @@ def test_a_hold_explains_itself():
     drift = Reason(trigger="drift", layer=LayerKind.CORE, found=0.8, limit=0.75, unit="of half width")
     cooldown = Veto(gate="cooldown", layer=LayerKind.CORE, found=1200, limit=3600, unit="s")
     assert sentences.decision(hold()) == "Hold: no trigger fired"
-    assert sentences.decision(hold(reasons=(drift,))) == "Hold: drift (core) 0.8 against 0.75 of half width"
+    assert sentences.decision(hold(reasons=(drift,))) == "Hold: core is 80% of the way to its edge, past 75% for long enough"
     refused = sentences.decision(hold(reasons=(drift,), vetoes=(cooldown,)))
-    assert refused == "Hold: drift (core) 0.8 against 0.75 of half width, but refused: cooldown (core) 1,200 against 3,600 s"
+    assert refused.endswith(", but refused: core: placed 20 min 0 s ago, rests for 1 h 0 min")
     assert sentences.decision(hold(moves=(ExitAll(token_ids=(1, 2)),))) == "Act: exit 2 positions"
 
 

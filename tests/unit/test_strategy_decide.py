@@ -93,7 +93,7 @@ def test_a_first_start_opens_every_layer_of_the_regime():
 def test_a_price_at_the_centre_is_a_hold_that_explains_itself():
     made = decide(market(), readings(), rules())
     assert made.is_hold
-    assert triggers(made) == {("steady", CORE), ("steady", SECONDARY), ("steady", INSURANCE), ("steady", None)}
+    assert triggers(made) == {("steady", CORE), ("steady", SECONDARY), ("steady", INSURANCE), ("volatility", None)}
     assert next(r for r in made.reasons if r.layer is None).found == SIGMA
 
 

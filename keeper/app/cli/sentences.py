@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keeper.app.cli import words
+from keeper.app.cli import phrases, words
 from keeper.core.model.decision import CloseLayer, CompoundLayer, Decision, ExitAll, Move, OpenLayer, Reason, ShiftLayer, Veto
 from keeper.core.model.plan import Burn, Collect, Decrease, Increase, Mint, Step, Swap, Unwrap, Wrap
 from keeper.core.model.policy import Policy
@@ -23,12 +23,13 @@ def decision(decided: Decision) -> str:
 
 def reason(fired: Reason) -> str:
     """A trigger with its numbers."""
-    return f"{_subject(fired.trigger, fired.layer)} {_against(fired.found, fired.limit, fired.unit)}"
+    return phrases.phrase(phrases.REASONS, fired.trigger, fired.layer, fired.found, fired.limit, fired.unit)
 
 
 def veto(refused: Veto) -> str:
     """A gate with its numbers."""
-    return f"{_subject(refused.gate, refused.layer)} {_against(refused.found, refused.limit, refused.unit)}"
+    layer = None if refused.layer is None else f"{refused.layer}:"
+    return phrases.phrase(phrases.VETOES, refused.gate, layer, refused.found, refused.limit, refused.unit)
 
 
 def move(wanted: Move) -> str:
@@ -89,11 +90,3 @@ def price_range(policy: Policy, lower_tick: int, upper_tick: int) -> str:
     """A range in prices of the base."""
     low, high = edges(policy, lower_tick, upper_tick)
     return f"{low:,.2f} to {high:,.2f} {policy.quote.symbol}"
-
-
-def _subject(name: str, layer: object) -> str:
-    return name.replace("_", " ") + (f" ({layer})" if layer is not None else "")
-
-
-def _against(found: float, limit: float, unit: str) -> str:
-    return f"{words.number(found)} against {words.number(limit)} {unit}".rstrip()

@@ -90,7 +90,7 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
         inner = _coming(sight, done.moves) or inner
     reasons, vetoes = done.reasons, done.vetoes
     if not done.moves:
-        reasons = (*reasons, _calm(forecast, state, usual_volatility(view.memory, policy.regimes)))
+        reasons = (*reasons, _weather(forecast, usual_volatility(view.memory, policy.regimes)))
         vetoes = (*vetoes, *_present((gates.data_quality(readings),)))
     return Decision(
         moves=done.moves,
@@ -272,9 +272,8 @@ def _pools(sight: Sight) -> set[str]:
     return pools if sight.rules is None else {*pools, sight.rules.pool}
 
 
-def _calm(forecast: SignalReading, state: RegimeState, usual: float) -> Reason:
-    unit = f"{state.regime.value}: volatility per year, forecast and usual"
-    return Reason(trigger=triggers.STEADY, layer=None, found=forecast.value or 0.0, limit=usual, unit=unit)
+def _weather(forecast: SignalReading, usual: float) -> Reason:
+    return Reason(trigger=triggers.VOLATILITY, layer=None, found=forecast.value or 0.0, limit=usual, unit="per year")
 
 
 def _present(vetoes: Iterable[Veto | None]) -> tuple[Veto, ...]:

@@ -20,6 +20,8 @@ NESTING = "nesting"
 FEES = "fees"
 STEADY = "steady"
 EXIT = "exit"
+VOLATILITY = "volatility"
+"""Not a trigger: the forecast and the usual level, told with every hold."""
 
 FOR_INCOME = frozenset({OUTSIDE, DRIFT, NARROWER})
 """What is done to earn more must earn its cost. The others keep the mandate or reduce risk, and are not weighed against it."""

@@ -1,0 +1,50 @@
+"""Triggers and gates in words; the numbers beside them are those of the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from keeper.app.cli import words
+
+Phrase = Callable[[float, float, str], str]
+"""From what was found, its limit and its unit."""
+
+REASONS: Mapping[str, Phrase] = {
+    "missing": lambda _found, limit, _: f"is not held, wanted at {limit:.0%} of all",
+    "unwanted": lambda found, _limit, __: f"is not wanted in this regime, held at {found:.0%} of all",
+    "shape": lambda found, limit, _: f"has {found:.0f} of {limit:.0f} positions in its pool",
+    "outside": lambda found, limit, _: f"has been left by the price for {words.duration(found)}, past {words.duration(limit)}",
+    "drift": lambda found, limit, _: f"is {found:.0%} of the way to its edge, past {limit:.0%} for long enough",
+    "wider": lambda found, limit, _: f"should be {found:.2f} times as wide, past {limit:.2f}",
+    "narrower": lambda found, limit, _: f"should be {found:.2f} times as wide, below {limit:.2f}",
+    "regime": lambda found, limit, _: f"holds {found:.0%} of all, the new regime wants {limit:.0%}",
+    "nesting": lambda found, limit, _: f"is {found:,.0f} ticks off the layer inside it, past {limit:,.0f}",
+    "fees": lambda found, limit, unit: f"is owed {found:,.2f} {unit}, worth putting back from {limit:,.2f}",
+    "steady": lambda found, limit, _: f"is {found:.0%} of the way to its edge, acts at {limit:.0%}",
+    "volatility": lambda found, limit, _: f"volatility is {found:.0%} a year where {limit:.0%} is usual",
+    "exit": lambda found, _limit, __: f"a person asked for the way out of {found:.0f} positions",
+}
+
+VETOES: Mapping[str, Phrase] = {
+    "data_quality": lambda _found, _limit, _unit: "the forecast of volatility cannot be relied on yet",
+    "price_min": lambda found, limit, unit: f"the price {found:,.2f} {unit} is below the sane band from {limit:,.2f}",
+    "price_max": lambda found, limit, unit: f"the price {found:,.2f} {unit} is above the sane band to {limit:,.2f}",
+    "base_fee": lambda found, limit, _: f"the base fee {words.gwei(int(found))} is above {words.gwei(int(limit))}",
+    "twap_missing": lambda _found, limit, _: f"the pool's history is shorter than {words.duration(limit)}",
+    "twap_deviation": lambda found, limit, _: f"spot is {found:,.0f} ticks from the average, more than {limit:,.0f}",
+    "cooldown": lambda found, limit, _: f"placed {words.duration(found)} ago, rests for {words.duration(limit)}",
+    "shifts_per_day": lambda found, limit, _: f"{found:.0f} shifts in 24 h, of {limit:.0f}",
+    "min_value": lambda found, limit, unit: f"{found:,.2f} {unit} is less than the {limit:,.2f} worth moving",
+    "gas_per_day": lambda found, limit, _: f"{words.ether(int(found))} of gas in 24 h, more than {words.ether(int(limit))}",
+    "cost": lambda found, limit, unit: f"would earn {found:,.2f} {unit}, less than the {limit:,.2f} that its cost asks for",
+    "unchanged": lambda _found, _limit, _unit: "it lies there already",
+}
+
+
+def phrase(phrases: Mapping[str, Phrase], name: str, layer: str | None, found: float, limit: float, unit: str) -> str:
+    """One trigger or gate as a clause; a name without words of its own is told with its bare numbers."""
+    if name not in phrases:
+        told = f"{name.replace('_', ' ')}: {words.number(found)} against {words.number(limit)} {unit}".rstrip()
+    else:
+        told = phrases[name](found, limit, unit)
+    return f"{layer} {told}" if layer is not None else told
