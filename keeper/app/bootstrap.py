@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,7 +13,6 @@ from typing import Self
 from keeper.adapters.amm.uniswap_v3 import UniswapV3Source, VenueAddresses
 from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.store.journal import SqlJournal
-from keeper.adapters.store.reader import JournalReader, open_reader
 from keeper.adapters.tx import keystore
 from keeper.adapters.tx.account import Account
 from keeper.adapters.tx.dry import DryExecutor
@@ -24,9 +24,8 @@ from keeper.core.model.errors import ConfigError
 from keeper.core.model.policy import Policy
 from keeper.engine.ports import Ports
 from keeper.ports.clock import Clock
+from keeper.ports.executor import Executor
 from keeper.ports.telemetry import Telemetry
-
-JOURNAL_FILE = "journal.sqlite"
 
 
 class SystemClock:
@@ -52,18 +51,14 @@ class Keeper:
     source: UniswapV3Source
     journal: SqlJournal
     ports: Ports
+    opened: ExitStack
+    """Closes the node's session and the journal."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.journal.close()
-        self.rpc.close()
-
-
-def journal_path(settings: Settings) -> Path:
-    """Where the journal of these settings is."""
-    return Path(settings.run.state_dir).expanduser() / JOURNAL_FILE
+        self.opened.close()
 
 
 def open_rpc(settings: Settings) -> Rpc:
@@ -145,52 +140,46 @@ def build(
         raise ConfigError(["wallet.address: is needed: the account whose funds are looked after (or a keystore)"])
     if settings.wallet.address is not None and address != settings.wallet.address:
         raise ConfigError([f"wallet.address: is {settings.wallet.address}, the key is that of {address}"])
-    rpc = open_rpc(settings)
-    journal = SqlJournal.open(journal_path(settings), chain_id=policy.chain_id, account=address)
-    account = Account(
-        chain_id=policy.chain_id,
-        address=address,
-        position_manager=settings.chain.addresses.position_manager,
-        swap_router=settings.chain.addresses.swap_router,
-        wrapped_native=policy.wrapped_native,
-        pools=policy.pools,
-    )
-
-    def may_send() -> str | None:
-        return "the keeper is stopping" if stopping() else journal.control()
-
-    if live:
-        if signer is None:
-            raise ConfigError(["wallet.keystore: is needed, with passphrase_file: keeper keys new makes one"])
-        executor: EoaExecutor | DryExecutor = EoaExecutor(
-            rpc=rpc,
-            account=account,
-            signer=signer,
-            permits=_permits(settings),
-            rules=policy.execution,
-            clock=clock or SystemClock(),
-            may_send=may_send,
-            telemetry=telemetry,
+    if live and signer is None:
+        raise ConfigError(["wallet.keystore: is needed, with passphrase_file: keeper keys new makes one"])
+    with ExitStack() as opened:
+        rpc = opened.enter_context(closing(open_rpc(settings)))
+        journal = opened.enter_context(SqlJournal.open(settings.journal_path, chain_id=policy.chain_id, account=address))
+        account = Account(
+            chain_id=policy.chain_id,
+            address=address,
+            position_manager=settings.chain.addresses.position_manager,
+            swap_router=settings.chain.addresses.swap_router,
+            wrapped_native=policy.wrapped_native,
+            pools=policy.pools,
         )
-    else:
-        executor = DryExecutor(
+        executor: Executor
+        if live and signer is not None:
+            executor = EoaExecutor(
+                rpc=rpc,
+                account=account,
+                signer=signer,
+                permits=_permits(settings),
+                rules=policy.execution,
+                clock=clock or SystemClock(),
+                may_send=lambda: "the keeper is stopping" if stopping() else journal.control(),
+                telemetry=telemetry,
+            )
+        else:
+            permit_tokens = [domain.token for domain in _permits(settings)]
+            confirmations = policy.execution.confirmations
+            executor = DryExecutor(rpc=rpc, account=account, permit_tokens=permit_tokens, confirmations=confirmations)
+        source = open_source(settings, policy, rpc, address)
+        return Keeper(
+            settings=settings,
+            policy=policy,
+            address=address,
             rpc=rpc,
-            account=account,
-            permit_tokens=[domain.token for domain in _permits(settings)],
-            confirmations=policy.execution.confirmations,
+            source=source,
+            journal=journal,
+            ports=Ports(source=source, journal=journal, executor=executor, telemetry=telemetry),
+            opened=opened.pop_all(),
         )
-    source = open_source(settings, policy, rpc, address)
-    ports = Ports(source=source, journal=journal, executor=executor, telemetry=telemetry)
-    return Keeper(settings=settings, policy=policy, address=address, rpc=rpc, source=source, journal=journal, ports=ports)
-
-
-def reader(settings: Settings) -> JournalReader:
-    """The journal of these settings, for reading only.
-
-    Raises:
-        ConfigError: there is none yet.
-    """
-    return open_reader(journal_path(settings))
 
 
 def _permits(settings: Settings) -> tuple[PermitDomain, ...]:

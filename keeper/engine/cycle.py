@@ -67,6 +67,7 @@ def run_cycle(ports: Ports, policy: Policy, decide: Decide = decide_by_policy) -
         ports.journal.adopt(token_id, layer)
         ports.telemetry.event("position.adopted", token_id=token_id, layer=layer.value)
     cycle_id = ports.journal.begin_cycle(policy, sight.view, thought.readings, thought.decision, thought.plan)
+    ports.telemetry.event("cycle.begun", cycle=cycle_id, block=sight.view.block.number, moves=len(thought.decision.moves))
     blocked = ports.journal.control()
     no_stages: tuple[StageRecord, ...] = ()
     state, stages = CycleState.HELD, no_stages

@@ -225,7 +225,7 @@ def compared(twin: Twin, case: Case) -> tuple[Bill, Bill]:
 def main() -> None:
     """Print the table."""
     out = sys.stdout
-    out.write("moved                     way       transactions      out     swap        in      total  ratio\n")
+    out.write("moved                     way       transactions      out     swap        in      total  to ours\n")
     with running_twin() as twin:
         for case in CASES:
             our_bill, other = compared(twin, case)
@@ -233,7 +233,7 @@ def main() -> None:
                 parts = "  ".join(f"{part:7,}" for part in bill.gas[:2]) + f"  {bill.gas[2]:9,}"
                 out.write(
                     f"{case.name:24}  {way:8}  {bill.transactions:12}  {parts}  {bill.total:9,}"
-                    f"  {bill.total / our_bill.total:5.2f}\n"
+                    f"  {bill.total / our_bill.total:7.2f}\n"
                 )
             out.flush()
     out.write(

@@ -134,11 +134,11 @@ def count_swaps(tape: Tape) -> int:
     return sum(isinstance(event, TapeSwap) for event in tape.events)
 
 
-def main(path: Path = SHARED_DATA) -> None:
-    """Print the table."""
+def main(path: Path | None = SHARED_DATA if SHARED_DATA.is_dir() else None) -> None:
+    """Print the table, of the tape at ``path`` or of a made-up day."""
     out = sys.stdout
     with running_base() as base:
-        tape = read_tape(path) if path.exists() else made_up_tape(base)
+        tape = made_up_tape(base) if path is None else read_tape(path)
         swaps, script = count_swaps(tape), write_script(tape, OWNER)
         out.write(
             f"{tape.pool}, {tape.day}: {swaps:,} swaps, {len(tape.events) - swaps} mints and burns,"

@@ -16,7 +16,7 @@ from keeper.adapters.evm.abi import Function, contract
 from keeper.adapters.evm.rpc import Call
 from keeper.adapters.store.reader import open_reader
 from keeper.adapters.tx import keystore
-from keeper.app.bootstrap import Keeper, build, journal_path
+from keeper.app.bootstrap import Keeper, build
 from keeper.app.settings.load import load
 from keeper.app.settings.schema import Settings
 from keeper.core.model.decision import Decision
@@ -184,7 +184,7 @@ class Scene:
     def _watch(self, keeper: Keeper) -> None:
         """Note every transaction that leaves, and whether the journal held it before, on the disk and with an open intent."""
         send = keeper.rpc.send
-        path = journal_path(keeper.settings)
+        path = keeper.settings.journal_path
 
         def noted(method: str, *params: Any) -> Any:
             with open_reader(path) as reader:

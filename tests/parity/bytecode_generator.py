@@ -142,7 +142,9 @@ class Crowd:
         liquidity = max(pool.liquidity, 1 << self.climate.liquidity_bits[0])
         in_token0 = zero_for_one == exact_in
         depth = liquidity * Q96 // pool.sqrt_price_x96 if in_token0 else liquidity * pool.sqrt_price_x96 // Q96
-        raw = int(depth * 2 ** rng.uniform(-24, 1.5)) + rng.choice([0, 1])
+        # Where a word of the bitmap spans most prices, an amount may pass 256 bits times the price within one step of a swap.
+        far = rng.random() < (0.25 if pool.tick_spacing > 10_000 else 0.02)
+        raw = int(depth * 2 ** (rng.uniform(1.5, 70) if far else rng.uniform(-24, 1.5))) + rng.choice([0, 1])
         return max(raw, 1) if exact_in else -max(raw, 1)
 
     def _between(self, lower: int, upper: int) -> int:

@@ -42,7 +42,7 @@ POOLS = ((USDC_WETH_500, TICK), (USDC_WETH_3000, TICK), (WETH_USDT_500, -TICK))
 """And the tick that each begins at."""
 RESERVE_WEI = 5 * 10**17
 DOLLARS = (500, 20_000, 150_000, 2_000_000)
-"""Of the one token that the wallet holds: from far less than the pool's depth to more than the protected price lets it trade."""
+"""Of the one token that the wallet holds: from far less than the pool is deep to more than the protected price lets through."""
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from keeper.core.v3math.pool_snapshot import PoolSnapshot
 from keeper.core.v3math.tick import tick_spacing_to_max_liquidity_per_tick
 from keeper.core.v3math.tick_bitmap import words_of
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
-from keeper.core.v3math.units import MAX_TICK, MAX_UINT128, MAX_UINT256, MIN_TICK
+from keeper.core.v3math.units import FEE_PIPS_ONE, MAX_TICK, MAX_UINT128, MAX_UINT256, MIN_TICK
 from keeper.localchain.anvil import Anvil, AnvilOptions
 from keeper.localchain.twin import running_twin
 from tests.parity.bytecode_chain import PURSE, Batch, Fleet, Tier, read_positions, read_ticks, read_words
@@ -91,13 +91,15 @@ class Parity:
     """Fee growths that passed their greatest value, and protocol's fees that did."""
     shared: int = 0
     """Swaps of whose fee the protocol took a share."""
+    coarse: int = 0
+    """Swaps of one step in which amount times price passed 256 bits, so that the contract rounds more coarsely."""
 
 
 def climate(number: int, tier: Tier) -> Climate:
     """Every tier meets every home, and every size of liquidity meets every home."""
     home = HOMES[number % 3]
     bits = tick_spacing_to_max_liquidity_per_tick(tier.tick_spacing).bit_length() - 1
-    sizes = ((0, 16), (40, 75), (bits - 14, bits))
+    sizes = ((bits - 14, bits), (0, 16), (40, 75))
     return Climate(
         home_tick={"lowest": MIN_TICK + 700, "middle": 193_380, "highest": MAX_TICK - 700}[home],
         liquidity_bits=sizes[(number + number // 3) % 3],
@@ -156,6 +158,10 @@ def count(parity: Parity, subject: Subject, operation: Operation, before: State,
     parity.most_crossed = max(parity.most_crossed, crossed)
     parity.wrapped.update(name for name in WRAPPING if getattr(after, name) < getattr(before, name))
     parity.shared += after[6:] != before[6:]
+    word = subject.tier.tick_spacing << 8
+    if (way, kind, end, crossed) == ("down", "exact in", "amount", 0) and after.tick // word == before.tick // word:
+        less_fee = operation.amount_specified * (FEE_PIPS_ONE - subject.tier.fee_pips) // FEE_PIPS_ONE
+        parity.coarse += less_fee * before.sqrt_price_x96 + (before.liquidity << 96) > MAX_UINT256
 
 
 def foretold(parity: Parity, subject: Subject) -> tuple[Batch, list[Outcome]]:
@@ -252,4 +258,5 @@ def test_every_tier_and_every_kind_of_swap_was_met(parity: Parity) -> None:
     assert parity.crossed > 1_000
     assert parity.most_crossed >= 10
     assert parity.shared > 300
+    assert parity.coarse > 0
     assert set(parity.wrapped) == set(WRAPPING)

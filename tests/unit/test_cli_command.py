@@ -13,7 +13,7 @@ from keeper.adapters.evm.rpc import RpcRefused, RpcUnreachable
 from keeper.app.cli.command import command, root
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session
-from keeper.core.model.errors import ConfigError, Fault, JournalFault, KeeperError, Refused, Reorged, Transient
+from keeper.core.model.errors import ConfigError, Fault, JournalFault, KeeperError, LeaseHeld, Refused, Reorged, Transient
 
 CANARY = "https://node.example/v3/cAnArY0123456789"
 
@@ -42,7 +42,7 @@ def raising(error: BaseException):
 
 @pytest.mark.parametrize(("error", "code"), [
     (ConfigError(["one", "two"]), ExitCode.CONFIG),
-    (ConfigError(["another keeper (process 5) holds x.lock: stop it first"]), ExitCode.LEASE),
+    (LeaseHeld(["another keeper (process 5) holds x.lock: stop it first"]), ExitCode.LEASE),
     (Transient("later"), ExitCode.CHAIN),
     (Reorged("later"), ExitCode.CHAIN),
     (RpcUnreachable("no answer"), ExitCode.CHAIN),

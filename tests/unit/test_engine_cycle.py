@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from keeper.core.model.decision import Decision
+from keeper.core.model.decision import Decision, ShiftLayer
 from keeper.core.model.errors import Fault, Transient
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Mint, StageKind
@@ -15,8 +17,9 @@ from keeper.core.signals.registry import read
 from keeper.core.strategy.decide import decide
 from keeper.core.strategy.memory import advance
 from keeper.engine.cycle import run_cycle, think
-from tests.builders import decision, policy
-from tests.plans import done, not_done, shift_decision, unknown
+from tests.builders import block_ref, decision, policy, target_layer
+from tests.pairs import BLOCK, NOW_S, TICK
+from tests.plans import done, not_done, unknown
 from tests.unit.engine_world import HELD, Script, World, laddered, swapped, withdrew
 
 MINTED = ((2001, LayerKind.CORE), (2002, LayerKind.SECONDARY), (2003, LayerKind.INSURANCE), (2004, LayerKind.INSURANCE))
@@ -27,7 +30,13 @@ def holding(*_: object) -> Decision:
 
 
 def shifting(*_: object) -> Decision:
-    return shift_decision()
+    """Another place for the core, where it takes more ether and fewer dollars."""
+    target = target_layer(ranges=((TICK - 900, TICK + 300),))
+    return decision(moves=(ShiftLayer(target=target, token_ids=(1001,)),))
+
+
+def time_passes(world: World) -> None:
+    world.source.seen = replace(world.source.seen, block=block_ref(BLOCK + 2, NOW_S + 24))
 
 
 def first_start(*executes: Script, settles: tuple[Script, ...] = ()) -> World:
@@ -108,11 +117,23 @@ def test_an_unknown_fate_is_settled_before_anything_is_seen() -> None:
     with pytest.raises(Transient, match="still on its way"):
         run_cycle(world.ports, policy())
     assert len(world.source.asked) == 1
+    time_passes(world)
     second = run_cycle(world.ports, policy(), holding)
     assert second.state is CycleState.HELD
     assert world.journal.cycle(1).state is CycleState.DONE
     assert world.journal.layer_tokens() == dict(MINTED)
     assert len(world.account.stages) == 1
+
+
+def test_a_node_that_has_not_seen_our_own_transaction_is_not_believed() -> None:
+    """Behind one address may be several nodes; the one that lags shows a wallet that still holds everything."""
+    world = first_start(done(*MINTED))
+    run_cycle(world.ports, policy())
+    with pytest.raises(Transient, match="last transaction"):
+        run_cycle(world.ports, policy())
+    assert len(world.account.stages) == 1
+    time_passes(world)
+    assert run_cycle(world.ports, policy(), holding).state is CycleState.HELD
 
 
 def test_after_a_fault_the_next_cycle_settles_and_is_blocked() -> None:

@@ -7,7 +7,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from keeper.core.model.errors import ConfigError
+from keeper.core.model.errors import LeaseHeld
 
 
 class FileLease:
@@ -24,7 +24,7 @@ class FileLease:
         """Lock ``path``, made when missing; the lock is not inherited by programs that this process starts.
 
         Raises:
-            ConfigError: another process, or another lease of this one, holds it.
+            LeaseHeld: another process, or another lease of this one, holds it.
             OSError: the file cannot be opened.
         """
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -33,7 +33,7 @@ class FileLease:
         except BlockingIOError:
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
-            raise ConfigError([f"another keeper (process {holder}) holds {path}: stop it first"]) from None
+            raise LeaseHeld([f"another keeper (process {holder}) holds {path}: stop it first"]) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return cls(descriptor)

@@ -16,7 +16,7 @@ import typer
 
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session, environment_secrets
-from keeper.core.model.errors import ConfigError, Fault, KeeperError
+from keeper.core.model.errors import ConfigError, Fault, KeeperError, LeaseHeld
 
 Body = Callable[..., ExitCode | None]
 
@@ -86,9 +86,10 @@ def guarded(session: Session, body: Callable[[], ExitCode | None]) -> ExitCode:
         return body() or ExitCode.OK
     except KeyboardInterrupt:
         return _told(session, "interrupted", ExitCode.INTERRUPTED)
+    except LeaseHeld as error:
+        return _told(session, str(error), ExitCode.LEASE)
     except ConfigError as error:
-        code = ExitCode.LEASE if _is_lease(error) else ExitCode.CONFIG
-        return _told(session, "\n".join(error.problems), code)
+        return _told(session, str(error), ExitCode.CONFIG)
     except Fault as error:
         return _told(session, str(error), ExitCode.HALTED)
     except KeeperError as error:
@@ -114,7 +115,3 @@ def _told(session: Session, message: str, code: ExitCode) -> ExitCode:
     if session.as_json:
         sys.stdout.write(json.dumps({"error": clean.splitlines(), "exit_code": int(code)}) + "\n")
     return code
-
-
-def _is_lease(error: ConfigError) -> bool:
-    return any("another keeper" in problem for problem in error.problems)

@@ -9,6 +9,7 @@
     ├── Fault            halt and page: going on could lose money
     │   └── JournalFault the journal cannot be written or contradicts the chain
     └── ConfigError      do not start; carries every problem at once
+        └── LeaseHeld    do not start beside the keeper that runs already
 
 Gates refuse by value (``Veto``), never by raising.
 """
@@ -52,3 +53,7 @@ class ConfigError(KeeperError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class LeaseHeld(ConfigError):
+    """Another keeper works on this journal."""

@@ -1,0 +1,5 @@
+"""``python -m keeper``."""
+
+from keeper.app.cli.main import run
+
+run()
