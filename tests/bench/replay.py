@@ -26,6 +26,7 @@ from keeper.localchain.tape import Place, Range, Tape, TapeEvent, TapeLiquidity,
 from keeper.localchain.twin import running_base, running_twin
 
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+TAPE = SHARED_DATA if SHARED_DATA.is_dir() else None
 NODE = AnvilOptions(automine=False, prune_history=64)
 OWNER = mainnet.POSITION_MANAGER
 """Who holds the replayed positions in memory; any address serves."""
@@ -134,7 +135,7 @@ def count_swaps(tape: Tape) -> int:
     return sum(isinstance(event, TapeSwap) for event in tape.events)
 
 
-def main(path: Path | None = SHARED_DATA if SHARED_DATA.is_dir() else None) -> None:
+def main(path: Path | None = TAPE) -> None:
     """Print the table, of the tape at ``path`` or of a made-up day."""
     out = sys.stdout
     with running_base() as base:

@@ -63,6 +63,14 @@ class Crowd:
         """Highest usable tick over the spacing."""
         return MAX_TICK // self.pool.tick_spacing
 
+    @property
+    def sparse(self) -> bool:
+        """Whether a word of the bitmap spans most prices.
+
+        There a swap may go so far in one step that its amount times the price passes 256 bits: such swaps are wanted.
+        """
+        return self.pool.tick_spacing > 10_000
+
     def operation(self, actor: str) -> Operation:
         """What ``actor`` does next."""
         if self.pool.sqrt_price_x96 == 0:
@@ -142,8 +150,7 @@ class Crowd:
         liquidity = max(pool.liquidity, 1 << self.climate.liquidity_bits[0])
         in_token0 = zero_for_one == exact_in
         depth = liquidity * Q96 // pool.sqrt_price_x96 if in_token0 else liquidity * pool.sqrt_price_x96 // Q96
-        # Where a word of the bitmap spans most prices, an amount may pass 256 bits times the price within one step of a swap.
-        far = rng.random() < (0.25 if pool.tick_spacing > 10_000 else 0.02)
+        far = rng.random() < (0.25 if self.sparse else 0.02)
         raw = int(depth * 2 ** (rng.uniform(1.5, 70) if far else rng.uniform(-24, 1.5))) + rng.choice([0, 1])
         return max(raw, 1) if exact_in else -max(raw, 1)
 
@@ -177,6 +184,8 @@ class Crowd:
 
     def _range(self) -> tuple[int, int]:
         rng, spacing, usable = self.rng, self.pool.tick_spacing, self.usable
+        if rng.random() < (0.8 if self.sparse else 0.07):
+            return -usable * spacing, usable * spacing
         kind = rng.random()
         if kind < 0.2 and self.keys:
             _, lower, upper = rng.choice(self.keys)
@@ -185,8 +194,6 @@ class Crowd:
             ends = sorted({end for key in self.keys for end in key[1:]})
             lower, upper = sorted(rng.sample(ends, 2))
             return lower, upper
-        if kind < 0.42:
-            return -usable * spacing, usable * spacing
         at = self.pool.tick // spacing + (0 if rng.random() < 0.6 else round(rng.gauss(0, 40)))
         below, above = (int(2 ** rng.uniform(0, 10)) for _ in range(2))
         lower = min(max(at - below + 1, -usable), usable - 1)
