@@ -1,6 +1,8 @@
 # Two commands for a person (`make demo`, `make test`); the rest serves them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+# npm and pip have nothing to wait for in each other
+MAKEFLAGS += --jobs=2
 
 # The first interpreter of a supported version, or the one named on the command line: make PYTHON=/path/to/python test
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -61,7 +63,7 @@ format: .venv/.dev ## let ruff write
 	@$(BIN)/ruff format .
 
 bench: .venv/.dev node_modules/.ready ## figures: reads a cycle, gas of a rebalance, swaps replayed
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.bench
 
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 lock: ## write both lock files anew (needs uv and npm)

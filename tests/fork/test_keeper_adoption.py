@@ -79,16 +79,21 @@ def test_what_is_refused_is_named_and_left_alone(twin: Twin, tmp_path: Path, pai
 
 
 def test_what_is_ignored_is_neither_touched_nor_counted(twin: Twin, tmp_path: Path) -> None:
-    scene, _ = forgotten(twin, tmp_path)
-    held, nonce = scene.held(), scene.nonce
+    """The keeper works with what the wallet holds beside the ignored positions, here a few thousand dollars, and gives that back."""
+    scene, known = forgotten(twin, tmp_path)
+    idle = scene.purse()[0] / 10**6 + sum(scene.purse()[1:]) / 10**18 * scene.usd
+    before = {(one.token_id, one.liquidity) for one in scene.held()}
     with scene.keeper(wallet__adoption="ignore") as keeper:
-        record = cycle(keeper)
-        assert record.state is CycleState.HELD
-        assert record.view.ladder.positions == ()
-        assert {veto.gate for veto in record.decision.vetoes} == {"min_value"}
-        assert leave(keeper).plan is None
-    assert scene.nonce == nonce
-    assert [(one.token_id, one.liquidity) for one in scene.held()] == [(one.token_id, one.liquidity) for one in held]
+        for _ in range(2):
+            record = cycle(keeper)
+            scene.wait(60)
+            assert not {position.token_id for position in record.view.ladder.positions} & set(known)
+            assert before <= {(one.token_id, one.liquidity) for one in scene.held()}
+        added = sum(scene.pair.pools[0].usd_of(*one.amounts, scene.usd) for one in scene.held() if one.token_id not in known)
+        assert 0 < added < idle
+        assert leave(keeper).state is CycleState.DONE
+    assert {(one.token_id, one.liquidity) for one in scene.held()} == before
+    assert not any(scene.leftovers())
 
 
 def test_an_older_copy_of_the_journal_does_not_open_a_second_ladder(twin: Twin, tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ ALL_PRICES = Interval(lower_x96=MIN_SQRT_RATIO + 1, upper_x96=MAX_SQRT_RATIO - 1
 UINT128 = 2**128 - 1
 POOLS = ((USDC_WETH_500, TICK), (USDC_WETH_3000, TICK), (WETH_USDT_500, -TICK))
 """And the tick that each begins at."""
+NEAR_WORD_ENDS = ((USDC_WETH_500, 192_150), (USDC_WETH_500, 191_850))
+"""Above and below tick 192,000, where a word of the bitmap ends and no range does: a swap stops there all the same."""
 RESERVE_WEI = 5 * 10**17
 DOLLARS = (500, 20_000, 150_000, 2_000_000)
 """Of the one token that the wallet holds: from far less than the pool is deep to more than the protected price lets through."""
@@ -139,7 +141,7 @@ def swaps_of_every_size(pool: PoolView) -> list[Swap]:
 
 
 @pytest.mark.parametrize("protocol_share", [0, 4])
-@pytest.mark.parametrize(("key", "tick"), POOLS)
+@pytest.mark.parametrize(("key", "tick"), [*POOLS, *NEAR_WORD_ENDS])
 def test_every_size_both_ways_is_as_quoted(twin: Twin, rpc: Rpc, key: PoolKey, tick: int, protocol_share: int) -> None:
     scene, ids = busy(twin, key, tick)
     if protocol_share:
