@@ -65,6 +65,9 @@ format: .venv/.dev ## let ruff write
 bench: .venv/.dev node_modules/.ready ## figures: reads a cycle, gas of a rebalance, swaps replayed
 	@$(BIN)/python -m tests.bench
 
+parity-long: .venv/.dev node_modules/.ready ## the pool mathematics against the bytecode, 100,000 operations
+	@KEEPER_PARITY_OPERATIONS=$${KEEPER_PARITY_OPERATIONS:-100000} $(BIN)/python -m pytest tests/parity/test_pool_bytecode.py
+
 LOCK := --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 lock: ## write both lock files anew (needs uv and npm)
 	uv pip compile $(LOCK) --upgrade --group build pyproject.toml -o requirements.lock

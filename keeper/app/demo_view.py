@@ -40,7 +40,7 @@ class LiveView:
         self._samples: list[Sample] = []
         self._acts: list[Text] = []
         self._frame: Frame | None = None
-        self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=4, transient=True)
+        self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=4)
 
     def __enter__(self) -> Callable[[Frame], None]:
         self._live.__enter__()

@@ -139,9 +139,7 @@ class Scene:
         assert self.desk is not None
         (now,) = self.desk.read(pool.address)
         limit = pool.sqrt_price_x96(usd)
-        request = SwapRequest(
-            zero_for_one=limit < now.sqrt_price_x96, amount_specified=MAX_INT256, sqrt_price_limit_x96=limit
-        )
+        request = SwapRequest(zero_for_one=limit < now.sqrt_price_x96, amount_specified=MAX_INT256, sqrt_price_limit_x96=limit)
         return self.desk.swap(pool.address, request)
 
     def quarters(self, count: int, *, drift: float = 0.0) -> None:

@@ -130,9 +130,7 @@ def test_a_journal_of_another_wallet_is_not_taken_over(twin: Twin, tmp_path: Pat
     with scene.keeper():
         pass
     settings = scene.settings()
-    wallet = settings.wallet.model_copy(
-        update={"keystore": None, "passphrase_file": None, "address": twin.accounts[4].address}
-    )
+    wallet = settings.wallet.model_copy(update={"keystore": None, "passphrase_file": None, "address": twin.accounts[4].address})
     with (
         pytest.raises(ConfigError, match="journal .* is of account"),
         scene.keeper(live=False, settings=settings.model_copy(update={"wallet": wallet})),

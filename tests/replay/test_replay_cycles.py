@@ -137,5 +137,3 @@ def test_a_view_that_was_changed_is_not_replayed(path: Path, tmp_path: Path) -> 
     readings = read(other, opening.history, opening.policy)
     decision = decide(other, readings, opening.policy)
     assert plan(other, decision, opening.policy) != opening.plan
-
-

@@ -90,9 +90,7 @@ def test_a_dry_account_ends_simulated() -> None:
 def test_later_stages_are_sized_from_what_the_receipts_gave() -> None:
     """The withdrawal gave next to nothing: the placement shrinks to what the wallet holds beside it."""
     poor = replace(done(), deltas=(TokenAmount(token=USDC, raw=0), TokenAmount(token=WETH, raw=0)))
-    rich = replace(
-        done(), deltas=(TokenAmount(token=USDC, raw=30_000 * 10**6), TokenAmount(token=WETH, raw=8 * 10**18))
-    )
+    rich = replace(done(), deltas=(TokenAmount(token=USDC, raw=30_000 * 10**6), TokenAmount(token=WETH, raw=8 * 10**18)))
     placed: dict[str, Mint] = {}
     for name, outcome in {"poor": poor, "rich": rich}.items():
         world = laddered(executes=[outcome, poor, done()])
