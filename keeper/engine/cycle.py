@@ -43,6 +43,7 @@ def think(source: MarketSource, journal: ReadableJournal, policy: Policy, decide
 
     Raises:
         Transient: the chain could not be read.
+        Refused: the decision cannot be planned: no pool has a time-weighted price to protect it with.
         Fault: the chain is not the configured one, or holds what the policy refuses.
     """
     sight = observe(source, journal, policy)
@@ -56,7 +57,8 @@ def run_cycle(ports: Ports, policy: Policy, decide: Decide = decide_by_policy) -
 
     Raises:
         Transient: nothing was begun, or a transaction of an earlier cycle is still on its way; try again.
-        Fault: the keeper has been halted.
+        Refused: as :func:`think`; nothing was begun.
+        Fault: the caller must halt the keeper, unless what was being sent has done so already.
     """
     if not settle(ports, policy):
         raise Transient("a transaction of an earlier cycle is still on its way")

@@ -16,7 +16,7 @@ from keeper.core.model.ladder import LayerKind
 from keeper.core.model.record import CycleState
 from keeper.localchain.anvil import Anvil
 from keeper.localchain.twin import running_twin
-from tests.fork.keeper_scene import USDC_PAIR, Scene, cycle, opened
+from tests.fork.keeper_scene import Scene, cycle, opened
 
 pytestmark = pytest.mark.chain
 

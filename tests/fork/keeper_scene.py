@@ -6,7 +6,7 @@ The keeper is wired by the bootstrap from the shipped mainnet configuration; tim
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +16,14 @@ from keeper.adapters.evm.abi import Function, contract
 from keeper.adapters.evm.rpc import Call
 from keeper.adapters.store.reader import open_reader
 from keeper.adapters.tx import keystore
+from keeper.adapters.tx.signer import decode_transaction
 from keeper.app.bootstrap import Keeper, build
 from keeper.app.settings.load import load
 from keeper.app.settings.schema import Settings
 from keeper.core.model.decision import Decision
+from keeper.core.model.plan import Bounds, Stage, StageKind, StageOutcome
 from keeper.core.model.policy import Policy
-from keeper.core.model.record import CycleRecord
+from keeper.core.model.record import Attempt, CycleRecord, CycleState, Intent
 from keeper.core.model.view import MarketView, SignalReading
 from keeper.core.strategy.decide import exit_decision
 from keeper.core.v3math.swap_kind import SwapRequest
@@ -33,6 +35,7 @@ from keeper.localchain.chain import LocalTx
 from keeper.localchain.market import MarketDesk
 from keeper.localchain.pools import USDC_WETH_500, USDC_WETH_3000, WETH_USDT_500, EthPool, open_pools
 from keeper.localchain.twin import Twin
+from keeper.ports.executor import AttemptLog
 from tests.fakes.executor_scene import Telling
 
 OWNER = DEVELOPER_ACCOUNTS[1]
@@ -42,6 +45,8 @@ EACH_USD = 125_000
 GAS_ETH = 1
 BASE_FEE_WEI = 10**9
 BLOCK_S = 12
+POSITIONS = 4
+"""Of a ladder: core, secondary, two wings."""
 QUARTER_S = 900
 STEP = 0.0028
 """Log return of a quarter of an hour in which the market goes by about half of its yearly size: a calm to normal market."""
@@ -76,12 +81,13 @@ class BlockClock:
     def __init__(self, twin: Twin) -> None:
         self.twin = twin
         self.before: Callable[[], object] = lambda: None
+        self.base_fee_wei = BASE_FEE_WEI
         self.pauses = 0
 
     def pause(self, seconds: float) -> None:  # ruff: ignore[unused-method-argument] - a block is what passes
         self.pauses += 1
         self.before()
-        self.twin.chain.mine(base_fee_wei=BASE_FEE_WEI)
+        self.twin.chain.mine(base_fee_wei=self.base_fee_wei)
 
     def monotonic_s(self) -> float:
         return float(self.twin.chain.timestamp_s())
@@ -96,8 +102,15 @@ class Held:
     upper: int
     fee_pips: int
     liquidity: int
-    amounts: tuple[int, int]
-    """Principal and fees, raw units."""
+    principal: tuple[int, int]
+    """Raw units."""
+    fees: tuple[int, int]
+    """What is owed beyond it, raw units."""
+
+    @property
+    def amounts(self) -> tuple[int, int]:
+        """Principal and fees together."""
+        return self.principal[0] + self.fees[0], self.principal[1] + self.fees[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +118,7 @@ class Sent:
     """A transaction as it left the keeper."""
 
     raw: str
+    to: str
     journaled: bool
     """Whether the journal on the disk held it when it left."""
 
@@ -172,7 +186,7 @@ class Scene:
         return config
 
     @contextmanager
-    def keeper(self, *, live: bool = True, settings: Settings | None = None, **values: object) -> Iterator[Keeper]:
+    def keeper(self, *, live: bool = True, settings: Settings | None = None, **values: object) -> Generator[Keeper]:
         """A keeper as the bootstrap wires it, let go of afterwards: a second one is a restart."""
         settings = settings or self.settings(**values)
         with build(settings, live=live, telemetry=self.telling, clock=self.clock) as keeper:
@@ -187,7 +201,8 @@ class Scene:
         def noted(method: str, *params: Any) -> Any:
             with open_reader(path) as reader:
                 known = {attempt.raw for _, attempts in reader.open_intents() for attempt in attempts}
-            self.sent.append(Sent(raw=params[0], journaled=params[0] in known))
+            (raw,) = params
+            self.sent.append(Sent(raw=raw, to=decode_transaction(raw).to, journaled=raw in known))
             return send(method, *params)
 
         keeper.rpc.send = noted  # type: ignore[method-assign]
@@ -253,9 +268,15 @@ def _function(to: str, name: str) -> Function:
 
 def _position(token_id: int, row: Sequence[Any], answers: Iterator[tuple[int, int]]) -> Held:
     principal = next(answers) if row[7] else (0, 0)
-    owed = next(answers)
-    amounts = (principal[0] + owed[0], principal[1] + owed[1])
-    return Held(token_id=token_id, fee_pips=row[4], lower=row[5], upper=row[6], liquidity=row[7], amounts=amounts)
+    return Held(
+        token_id=token_id,
+        fee_pips=row[4],
+        lower=row[5],
+        upper=row[6],
+        liquidity=row[7],
+        principal=principal,
+        fees=next(answers),
+    )
 
 
 def opened(twin: Twin, folder: Path, pair: Pair = USDC_PAIR, *, history: bool = True, funds: bool = True) -> Scene:
@@ -284,6 +305,40 @@ def leave(keeper: Keeper) -> CycleRecord:
         return exit_decision(view)
 
     return run_cycle(keeper.ports, keeper.policy, decide)
+
+
+def opens_one_ladder(scene: Scene, keeper: Keeper) -> None:
+    """From here on everything is well: within two cycles there is a ladder, and then it is left alone."""
+    records = []
+    for _ in range(3):
+        records.append(cycle(keeper))
+        scene.wait(12)
+    assert records[-1].state is CycleState.HELD
+    assert len(scene.held()) == len(scene.live_ids()) == POSITIONS
+    assert set(keeper.journal.layer_tokens()) >= scene.live_ids()
+    assert keeper.journal.open_intents() == ()
+    assert keeper.journal.verify() == ()
+    assert not any(scene.leftovers())
+    assert all(one.journaled for one in scene.sent)
+
+
+class Between:
+    """A keeper's executor, before whose stage of one kind something happens; keeps the stages as they came."""
+
+    def __init__(self, keeper: Keeper, kind: StageKind, happens: Callable[[], object]) -> None:
+        self._inner = keeper.ports.executor
+        self._kind = kind
+        self._happens = happens
+        self.stages: list[Stage] = []
+
+    def execute(self, stage: Stage, bounds: Bounds, intent: Intent, log: AttemptLog) -> StageOutcome:
+        if stage.kind is self._kind:
+            self._happens()
+        self.stages.append(stage)
+        return self._inner.execute(stage, bounds, intent, log)
+
+    def settle(self, intent: Intent, attempts: Sequence[Attempt], log: AttemptLog) -> StageOutcome:
+        return self._inner.settle(intent, attempts, log)
 
 
 def _dotted(values: Mapping[str, object]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""A keeper whose journal is gone meets the positions of its wallet: it adopts, refuses or ignores them, and opens no second ladder."""
+"""A keeper whose journal is gone meets its own positions: adopted, refused or ignored, and never doubled."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_what_is_refused_is_named_and_left_alone(twin: Twin, tmp_path: Path, pai
 
 
 def test_what_is_ignored_is_neither_touched_nor_counted(twin: Twin, tmp_path: Path) -> None:
-    """The keeper works with what the wallet holds beside the ignored positions, here a few thousand dollars, and gives that back."""
+    """The keeper works with what the wallet holds beside them, here a few thousand dollars, and gives that back."""
     scene, known = forgotten(twin, tmp_path)
     idle = scene.purse()[0] / 10**6 + sum(scene.purse()[1:]) / 10**18 * scene.usd
     before = {(one.token_id, one.liquidity) for one in scene.held()}
@@ -132,7 +132,7 @@ def test_a_journal_of_another_wallet_is_not_taken_over(twin: Twin, tmp_path: Pat
     settings = scene.settings()
     wallet = settings.wallet.model_copy(update={"keystore": None, "passphrase_file": None, "address": twin.accounts[4].address})
     with (
-        pytest.raises(ConfigError, match="journal .* is of account"),
+        pytest.raises(ConfigError, match=r"journal .* is of account"),
         scene.keeper(live=False, settings=settings.model_copy(update={"wallet": wallet})),
     ):
         pass

@@ -113,5 +113,5 @@ def test_a_dry_keeper_needs_an_address_and_no_key(twin: Twin, tmp_path: Path) ->
 
 def test_signing_needs_the_consent_of_the_configuration_too(twin: Twin, tmp_path: Path) -> None:
     scene = opened(twin, tmp_path, USDC_PAIR, history=False)
-    with pytest.raises(ConfigError, match="run.live"):
+    with pytest.raises(ConfigError, match=r"run\.live"):
         build(scene.settings(run__live=False), live=True, telemetry=scene.telling)

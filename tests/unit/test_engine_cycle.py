@@ -57,7 +57,7 @@ def test_a_first_start_opens_the_ladder() -> None:
     assert [step.layer for step in stage.steps if isinstance(step, Mint)] == [layer for _, layer in MINTED]
     assert world.journal.layer_tokens() == dict(MINTED)
     assert_journaled(world, record)
-    assert world.telling.names() == ["stage.done", "cycle.ended"]
+    assert world.telling.names()[-2:] == ["stage.done", "cycle.ended"]
 
 
 def test_a_record_is_made_of_the_core_functions_and_nothing_else() -> None:

@@ -112,7 +112,7 @@ def test_stages_after_the_first_failure_are_never_begun(names: list[str]) -> Non
         "refused": Refused("no"),
     }
     first = next((place for place, name in enumerate(names) if name != "done"), 2)
-    world = laddered(executes=[fates.get(name, goes_well) for name, goes_well in zip(names, GOES_WELL, strict=True)])
+    world = laddered(executes=list(map(fates.get, names, GOES_WELL)))
     state, stages = carried(world)
     assert len(stages) == len(world.account.stages) == first + 1
     assert all(isinstance(stage.outcome, Done) for stage in stages[:first])
