@@ -12,7 +12,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobEvent
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from keeper.core.model.errors import ConfigError, Fault, Transient
+from keeper.core.model.errors import ConfigError, Fault, Refused, Transient
 from keeper.core.model.policy import Policy
 from keeper.core.model.record import CycleRecord, CycleState
 from keeper.engine.cycle import run_cycle
@@ -122,7 +122,7 @@ class Daemon:
     def _cycle(self) -> None:
         try:
             record = run_cycle(self._ports, self._policy)
-        except Transient as error:
+        except (Transient, Refused) as error:
             self._ports.telemetry.event("cycle.postponed", why=str(error))
         except Fault as error:
             self._ports.journal.halt(str(error))

@@ -18,7 +18,7 @@ from keeper.app.bootstrap import Keeper, build
 from keeper.app.settings.load import load
 from keeper.core.ledger.accounts import Books, open_books, post
 from keeper.core.ledger.marks import Marks, mark
-from keeper.core.model.errors import Transient
+from keeper.core.model.errors import Refused, Transient
 from keeper.core.model.record import CycleRecord
 from keeper.core.v3math.swap_kind import RecordedSwap
 from keeper.engine.cycle import run_cycle
@@ -184,7 +184,7 @@ class Demo:
     def _cycle(self, keeper: Keeper, report: BlockReport) -> None:
         try:
             record = run_cycle(keeper.ports, keeper.policy)
-        except Transient as error:
+        except (Transient, Refused) as error:
             self._postponed += 1
             self._telemetry.event("cycle.postponed", why=str(error))
             return

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic_core import from_json
 
 from keeper.core.model.errors import KeeperError, Transient
 
@@ -164,8 +164,10 @@ class Rpc:
         if response.status_code != httpx.codes.OK:
             raise RpcUnreachable(f"{self.name} answered HTTP {response.status_code}")
         try:
-            return json.loads(response.content)
-        except (ValueError, RecursionError):
+            # The standard library's parser follows nesting on the C stack: with a raised recursion limit a hostile reply ends
+            # the process. This one refuses past a depth of its own.
+            return from_json(response.content, allow_inf_nan=False)
+        except ValueError:
             raise BadReply(f"{self.name} answered {len(response.content)} bytes that are not JSON") from None
 
     def _outcome(self, reply: dict[str, Any], method: str) -> Any | RpcRefused:
