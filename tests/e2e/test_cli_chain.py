@@ -156,6 +156,14 @@ def test_a_dry_run_signs_nothing_and_live_needs_both_consents(ready):
     rpc.close()
 
 
+def test_nothing_starts_on_a_pool_that_does_not_exist(ready):
+    absent = "0x00000000000000000000000000000000000000A1"
+    refused = ready.keeper("run", "--once", "--state-dir", "absent", KEEPER__POOLS__USDC_WETH_500__ADDRESS=absent)
+    assert refused.returncode == 4
+    assert absent in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_ladder_is_opened_shown_explained_and_withdrawn(ready):
     opened(ready)
     held = ready.keeper("run", "--once", "--live", "--json", "-q").document

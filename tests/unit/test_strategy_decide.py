@@ -220,7 +220,27 @@ def test_a_regime_is_acted_on_once():
     stale = remembered(regime=Regime.STRESSED, regime_since_s=since, placed_ago_s=60_000, volatilities=())
     fresh = remembered(regime=Regime.STRESSED, regime_since_s=since, placed_ago_s=50_000, volatilities=())
     assert CORE in shifted(decide(market(remembered=stale), readings(1.0), rules()))
-    assert decide(market(remembered=fresh), readings(1.0), rules()).is_hold
+    assert shifted(decide(market(remembered=fresh), readings(1.0), rules())) == []
+    poor = wallet(0, native_wei=0)
+    assert decide(market(remembered=fresh, wallet=poor), readings(1.0), rules()).is_hold
+
+
+def test_idle_funds_fill_the_layers_that_are_short_and_their_ranges_stay():
+    made = decide(market(wallet=wallet(60_000 * 10**6)), readings(), rules())
+    filled = {move.target.kind: move.target for move in made.moves}
+    assert filled
+    assert all(isinstance(move, OpenLayer) for move in made.moves)
+    for kind, target in filled.items():
+        held = ladder().layer(kind).positions
+        assert [band.range for band in target.bands] == [one.range for one in held]
+        assert ("idle", kind) in triggers(made)
+
+
+def test_idle_funds_wait_for_a_layer_that_rests():
+    rested = remembered(placed_ago_s=60)
+    made = decide(market(wallet=wallet(60_000 * 10**6), remembered=rested), readings(), rules())
+    assert made.is_hold
+    assert {gate for gate, _ in refusals(made)} == {"cooldown"}
 
 
 def test_positions_that_do_not_make_up_the_layer_are_put_right():

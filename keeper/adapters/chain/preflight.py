@@ -98,6 +98,18 @@ def preflight(rpc: Rpc, expected: Expectation, *, wallet: str | None, now_s: int
     return tuple(results)
 
 
+def identity(rpc: Rpc, expected: Expectation) -> tuple[CheckResult, ...]:
+    """The checks without which no answer of the node means anything: chain, contracts, pools, tokens.
+
+    Raises:
+        Transient: the node did not answer.
+    """
+    chain = check_chain_id(rpc, expected.chain_id)
+    if not chain.ok:
+        return (chain,)
+    return (chain, *check_code(rpc, expected), *check_pools(rpc, expected), *check_tokens(rpc, expected))
+
+
 def _result(name: str, *, ok: bool, found: object, remedy: str) -> CheckResult:
     return CheckResult(name=name, ok=ok, found=str(found), remedy="" if ok else remedy)
 

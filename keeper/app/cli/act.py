@@ -14,6 +14,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from rich.text import Text
 
 from keeper.adapters.chain.head_watcher import HeadWatcher
+from keeper.adapters.chain.preflight import identity
 from keeper.adapters.store.journal import SqlJournal
 from keeper.adapters.store.reader import open_reader
 from keeper.adapters.telemetry.logs import LogTelemetry
@@ -23,11 +24,12 @@ from keeper.app.cli import positions as ladder
 from keeper.app.cli import words
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session
+from keeper.app.cli.setup import expectation
 from keeper.app.daemon import Daemon, Reload
 from keeper.app.settings import Loaded, Need, Settings, to_policy
 from keeper.app.settings.show import take_over
 from keeper.core.model.decision import Decision
-from keeper.core.model.errors import ConfigError, Fault
+from keeper.core.model.errors import ConfigError, Fault, NotAsConfigured
 from keeper.core.model.policy import Policy
 from keeper.core.model.record import CycleRecord, CycleState
 from keeper.core.model.view import MarketView, SignalReading
@@ -79,6 +81,7 @@ def _memory(settings: Settings, policy: Policy, address: str) -> Generator[Reada
 def run_once(session: Session, *, live: bool) -> ExitCode:
     """One cycle; what it did on stdout."""
     loaded = _loaded(session, live=live)
+    _prove(loaded.settings)
     telemetry = _telemetry(session, loaded.settings)
     with bootstrap.build(loaded.settings, live=live, telemetry=telemetry) as keeper:
         try:
@@ -94,6 +97,7 @@ def run(session: Session, *, live: bool) -> ExitCode:
     """Cycles until a signal; a line of log for each."""
     service = _Service(session, live=live)
     settings = service.settings
+    _prove(settings)
     with (
         bootstrap.build(settings, live=live, telemetry=service.telemetry, stopping=service.is_stopping) as keeper,
         contextlib.ExitStack() as running,
@@ -143,6 +147,7 @@ def trigger(settings: Settings) -> BaseTrigger:
 def exit_all(session: Session, *, live: bool, yes: bool) -> ExitCode:
     """Withdraw everything, then leave the keeper paused, since it would open a new ladder otherwise."""
     loaded = _loaded(session, live=live)
+    _prove(loaded.settings)
     telemetry = _telemetry(session, loaded.settings)
     with bootstrap.build(loaded.settings, live=live, telemetry=telemetry) as keeper:
         if (why := keeper.journal.control()) is not None:
@@ -158,6 +163,20 @@ def exit_all(session: Session, *, live: bool, yes: bool) -> ExitCode:
             keeper.journal.pause("everything was withdrawn by keeper exit")
     session.out.show(explaining.document(record), *explaining.render(record), *_afterwards(record))
     return _CODES.get(record.state, ExitCode.OK)
+
+
+def _prove(settings: Settings) -> None:
+    """A keeper does not start on a chain that is not what the settings say.
+
+    Raises:
+        NotAsConfigured: with every problem and its remedy.
+        Transient: the node did not answer.
+    """
+    with contextlib.closing(bootstrap.open_rpc(settings)) as rpc:
+        results = identity(rpc, expectation(settings, to_policy(settings)))
+    problems = [f"{result.name}: {result.found}; {result.remedy}" for result in results if not result.ok]
+    if problems:
+        raise NotAsConfigured(problems)
 
 
 def _exit(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:

@@ -16,7 +16,7 @@ import typer
 
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session, environment_secrets
-from keeper.core.model.errors import ConfigError, Fault, KeeperError, LeaseHeld
+from keeper.core.model.errors import ConfigError, Fault, KeeperError, LeaseHeld, NotAsConfigured
 
 Body = Callable[..., ExitCode | None]
 
@@ -80,20 +80,24 @@ def _pretend(entry: Callable[..., None], body: Callable[..., Any], parameters: l
     shown.__annotations__ = {parameter.name: parameter.annotation for parameter in [context, *keywords]}
 
 
+_CODES: tuple[tuple[type[KeeperError], ExitCode], ...] = (
+    (LeaseHeld, ExitCode.LEASE),
+    (NotAsConfigured, ExitCode.PREFLIGHT),
+    (ConfigError, ExitCode.CONFIG),
+    (Fault, ExitCode.HALTED),
+    (KeeperError, ExitCode.CHAIN),
+)
+"""The first kind that fits."""
+
+
 def guarded(session: Session, body: Callable[[], ExitCode | None]) -> ExitCode:
     """Run ``body``; an error becomes one message on stderr, and on stdout an object when a program listens."""
     try:
         return body() or ExitCode.OK
     except KeyboardInterrupt:
         return _told(session, "interrupted", ExitCode.INTERRUPTED)
-    except LeaseHeld as error:
-        return _told(session, str(error), ExitCode.LEASE)
-    except ConfigError as error:
-        return _told(session, str(error), ExitCode.CONFIG)
-    except Fault as error:
-        return _told(session, str(error), ExitCode.HALTED)
     except KeeperError as error:
-        return _told(session, str(error), ExitCode.CHAIN)
+        return _told(session, str(error), next(code for kind, code in _CODES if isinstance(error, kind)))
     except BrokenPipeError:
         # The reader of stdout went away; what is left in the buffer must not raise again at exit.
         sys.stdout = None

@@ -20,6 +20,7 @@ REASONS: Mapping[str, Phrase] = {
     "regime": lambda found, limit, _: f"holds {found:.0%} of all, the new regime wants {limit:.0%}",
     "nesting": lambda found, limit, _: f"is {found:,.0f} ticks off the layer inside it, past {limit:,.0f}",
     "fees": lambda found, limit, unit: f"is owed {found:,.2f} {unit}, worth putting back from {limit:,.2f}",
+    "idle": lambda found, limit, unit: f"can take {found:,.2f} {unit} more that lies idle, worth it from {limit:,.2f}",
     "steady": lambda found, limit, _: f"is {found:.0%} of the way to its edge, acts at {limit:.0%}",
     "volatility": lambda found, limit, _: f"volatility is {found:.0%} a year where {limit:.0%} is usual",
     "exit": lambda found, _limit, __: f"a person asked for the way out of {found:.0f} positions",

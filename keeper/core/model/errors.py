@@ -9,7 +9,8 @@
     ├── Fault            halt and page: going on could lose money
     │   └── JournalFault the journal cannot be written or contradicts the chain
     └── ConfigError      do not start; carries every problem at once
-        └── LeaseHeld    do not start beside the keeper that runs already
+        ├── LeaseHeld    do not start beside the keeper that runs already
+        └── NotAsConfigured  the chain is not what the settings say
 
 Gates refuse by value (``Veto``), never by raising.
 """
@@ -57,3 +58,7 @@ class ConfigError(KeeperError):
 
 class LeaseHeld(ConfigError):
     """Another keeper works on this journal."""
+
+
+class NotAsConfigured(ConfigError):
+    """The node is on another chain, or contracts, pools or tokens are not what the settings say."""

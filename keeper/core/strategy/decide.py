@@ -16,7 +16,7 @@ from keeper.core.model.decision import (
     ShiftLayer,
     Veto,
 )
-from keeper.core.model.ladder import LayerKind, Regime, TickRange
+from keeper.core.model.ladder import LayerKind, Regime, TargetBand, TargetLayer, TickRange
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import MarketView, SignalReading, find_reading
 from keeper.core.signals import names
@@ -88,6 +88,10 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
         sight = _sight(frame, kind, inner)
         done = _judge(frame, sight, done)
         inner = _coming(sight, done.moves) or inner
+    if not done.moves:
+        # Only a ladder at rest shows what is left over.
+        for kind in LayerKind:
+            done = _top_up(frame, _sight(frame, kind, None), done)
     reasons, vetoes = done.reasons, done.vetoes
     if not done.moves:
         reasons = (*reasons, _weather(forecast, usual_volatility(view.memory, policy.regimes)))
@@ -171,6 +175,32 @@ def _open(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
     if vetoes:
         return _refused(so_far, reasons, vetoes)
     return _accepted(so_far, OpenLayer(target=sight.target), reasons, expense.gas_wei, -value)
+
+
+def _top_up(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
+    """Put idle funds into the ranges that the layer holds; as opening it, this keeps the mandate and is not weighed."""
+    short = triggers.idle(sight, so_far.free_quote, frame.policy)
+    if short is None or not sight.live:
+        return so_far
+    view, policy, price = frame.view, frame.policy, frame.worth.price
+    share = 1.0 / len(sight.live)
+    bands = tuple(TargetBand(pool=position.pool, range=position.range, share=share) for position in sight.live)
+    target = TargetLayer(kind=sight.kind, bands=bands, weight=sight.weight)
+    expense = benefit.shift_expense(view, policy, target, (), short.found, price)
+    vetoes = (
+        *frame.closed,
+        *_present(
+            (
+                gates.twap(view, policy, _pools(sight), sight.kind),
+                gates.cooldown(sight, view, policy),
+                gates.min_value(sight.kind, short.found, policy),
+                gates.gas_per_day(view, policy, sight.kind, wei=so_far.gas_wei + expense.gas_wei),
+            )
+        ),
+    )
+    if vetoes:
+        return _refused(so_far, (short,), vetoes)
+    return _accepted(so_far, OpenLayer(target=target), (short,), expense.gas_wei, -short.found)
 
 
 def _close(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keeper.core.model.decision import Decision, ShiftLayer
+from keeper.core.model.decision import Decision, OpenLayer, ShiftLayer
 from keeper.core.model.ladder import LayerKind
-from keeper.core.model.plan import Done, NotDone
+from keeper.core.model.plan import Done, NotDone, StageKind
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import FeeGrowthSample
 from keeper.core.model.record import StageRecord
@@ -51,6 +51,9 @@ def advance(
     """
     memory, now_s = view.memory, view.now_s
     placed = {minted.layer for stage in stages if isinstance(stage.outcome, Done) for minted in stage.outcome.minted}
+    if any(stage.kind is StageKind.PLACE and isinstance(stage.outcome, Done) for stage in stages):
+        # A layer that was topped up has no new token and rests all the same.
+        placed |= {move.target.kind for move in decision.moves if isinstance(move, OpenLayer)}
     shifted = [m.target.kind for m in decision.moves if isinstance(m, ShiftLayer) and m.target.kind in placed]
     measured = find_reading(readings, names.VOLATILITY_FORECAST).quality is Quality.GOOD
     regime = decision.regime if measured else memory.regime

@@ -18,6 +18,7 @@ WIDER = "wider"
 REGIME = "regime"
 NESTING = "nesting"
 FEES = "fees"
+IDLE = "idle"
 STEADY = "steady"
 EXIT = "exit"
 VOLATILITY = "volatility"
@@ -48,6 +49,18 @@ def missing(sight: Sight) -> Reason:
 def unwanted(sight: Sight) -> Reason:
     """A layer is held that the regime or the configuration does not want."""
     return _reason(UNWANTED, sight, sight.share, 0.0, "part of value")
+
+
+def idle(sight: Sight, free_quote: float, policy: Policy) -> Reason | None:
+    """A layer holds less than its regime gives it while the wallet holds enough to fill it up.
+
+    It comes to this when layers move one after another: the first ones find less than they want, the last one frees more than
+    is left to want. Twice the tolerance of a placement is let be.
+    """
+    short = (sight.weight - sight.share) * sight.total_quote
+    limit = 2 * policy.execution.unplaced_tolerance * sight.total_quote
+    found = min(short, free_quote)
+    return _reason(IDLE, sight, found, limit, policy.quote.symbol) if found > limit else None
 
 
 def steady(sight: Sight, policy: Policy) -> Reason:
