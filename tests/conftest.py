@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,10 @@ from keeper.localchain.twin import Twin, running_base, running_twin
 # A neighbour on the machine must not turn a slow example into a failure, and no machine is left with another one's luck.
 settings.register_profile("keeper", deadline=None, derandomize=True)
 settings.load_profile("keeper")
+
+# A background job of a shell ignores Ctrl-C and so would every program that it starts; those that are interrupted here must not.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
