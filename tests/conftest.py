@@ -17,7 +17,7 @@ from keeper.localchain.twin import Twin, running_base, running_twin
 settings.register_profile("keeper", deadline=None, derandomize=True)
 settings.load_profile("keeper")
 
-# A background job of a shell ignores Ctrl-C and so would every program that it starts; those that are interrupted here must not.
+# A background job of a shell ignores Ctrl-C, and so would every program that it starts; ours must not.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
