@@ -202,6 +202,11 @@ class SqlJournal(ControlDesk):
                 raise JournalFault(
                     f"nonce {attempt.nonce} is not that of transaction {attempt.sequence} of intent {attempt.intent_id}"
                 )
+            elsewhere = connection.scalar(select(attempts.c.intent_id).where(attempts.c.tx_hash == attempt.tx_hash))
+            if elsewhere is not None:
+                raise JournalFault(
+                    f"transaction {attempt.tx_hash} is already that of intent {elsewhere}: was the chain rewritten?"
+                )
             connection.execute(
                 insert(attempts).values(
                     intent_id=attempt.intent_id,

@@ -15,8 +15,6 @@ from keeper.adapters.tx.secret_file import read_secret, read_text
 from keeper.adapters.tx.signer import Signer
 from keeper.core.model.errors import ConfigError
 
-__all__ = ["create", "from_environment", "load", "new_key", "read_secret"]
-
 ENVIRONMENT_KEY = "KEEPER_PRIVATE_KEY"
 SCRYPT_ROUNDS = 2**18
 """Cost of one guess of a passphrase: about 0.7 s."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from keeper.adapters.tx import keystore
+from keeper.adapters.tx.secret_file import read_secret
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session
 from keeper.core.model.errors import ConfigError
@@ -26,7 +27,7 @@ def import_key(session: Session, path: Path, passphrase_file: Path | None) -> Ex
 
 
 def _create(session: Session, path: Path, key: str, passphrase_file: Path | None) -> ExitCode:
-    passphrase = _ask() if passphrase_file is None else keystore.read_secret(passphrase_file)
+    passphrase = _ask() if passphrase_file is None else read_secret(passphrase_file)
     address = keystore.create(path, key, passphrase)
     told = [f"address {address}", f"wrote {path}; back it up together with its passphrase, nobody can restore either"]
     session.out.show({"address": address, "keystore": str(path)}, *(Text(line) for line in told))

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from keeper.adapters.tx.secret_file import read_secret
 from keeper.app.settings import sources
 from keeper.app.settings.checks import compare
 from keeper.app.settings.problems import Problem, from_validation, render
@@ -103,9 +104,6 @@ def _secret(merged: Mapping[str, Any]) -> tuple[list[sources.Layer], list[Proble
         return [], []
     if rpc.get("url") is not None:
         return [], [Problem(path="rpc.url_file", message="give rpc.url or rpc.url_file, not both", value=path)]
-    # A second of cryptography to import, for those who keep the URL in a file only.
-    from keeper.adapters.tx.keystore import read_secret  # ruff: ignore[import-outside-top-level]
-
     try:
         url = read_secret(Path(path).expanduser())
     except ConfigError as error:
