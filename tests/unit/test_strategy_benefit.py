@@ -7,12 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.core.model.ladder import LayerKind
+from keeper.core.model.plan import Burn, Collect, Decrease, Mint, Swap
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import Quality
 from keeper.core.quant.lvr import concentration
 from keeper.core.signals import names
 from keeper.core.signals.prices import LOG_TICK
 from keeper.core.strategy import benefit
+from keeper.core.strategy.gas import stage_gas
 from keeper.core.strategy.valuation import (
     fees_quote,
     positions_quote,
@@ -104,7 +106,7 @@ def test_a_range_left_on_one_side_must_swap_half_of_itself():
     value = positions_quote(policy(), PRICE, (mine,))
     cost = benefit.shift_expense(view(), policy(), HALF, (mine,), value, PRICE)
     assert cost.swap_quote == pytest.approx(0.5 * value * 5e-4, rel=0.2)
-    units = 3 * benefit.GAS_TRANSACTION + benefit.GAS_WITHDRAW + benefit.GAS_MINT + benefit.GAS_SWAP
+    units = stage_gas([Decrease, Collect, Burn]) + stage_gas([Mint]) + stage_gas([Swap])
     assert cost.gas_wei == units * 1_100_000_000
     assert cost.gas_quote == pytest.approx(cost.gas_wei / 1e18 * PRICE)
 
@@ -113,7 +115,7 @@ def test_a_range_that_keeps_its_ratio_swaps_nothing():
     mine = position(1, TICK - 1_200, TICK + 1_200, liquidity=10**16, fees0=0, fees1=0)
     cost = benefit.shift_expense(view(), policy(), HALF, (mine,), 30_000.0, PRICE)
     assert cost.swap_quote == 0
-    assert cost.gas_wei == (2 * benefit.GAS_TRANSACTION + benefit.GAS_WITHDRAW + benefit.GAS_MINT) * 1_100_000_000
+    assert cost.gas_wei == (stage_gas([Decrease, Collect, Burn]) + stage_gas([Mint])) * 1_100_000_000
 
 
 def test_gas_costs_in_proportion_to_its_price():

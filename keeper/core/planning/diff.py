@@ -13,8 +13,9 @@ from keeper.core.model.policy import Policy
 from keeper.core.model.view import MarketView
 from keeper.core.planning.bounds import decrease_minimums, protected_interval
 from keeper.core.planning.funds import held_position, wallet_purse
-from keeper.core.planning.gas import gas_quote, step_gas
+from keeper.core.planning.gas import gas_quote
 from keeper.core.planning.price import Price
+from keeper.core.strategy.gas import step_gas
 from keeper.core.strategy.valuation import worth
 
 

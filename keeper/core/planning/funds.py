@@ -10,7 +10,8 @@ from keeper.core.model.plan import Burn, Collect, Decrease, Step, Unwrap, Wrap
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView
-from keeper.core.planning.gas import gas_price_wei, step_gas
+from keeper.core.planning.gas import gas_price_wei
+from keeper.core.strategy.gas import step_gas
 from keeper.core.v3math.liquidity_amounts import get_amounts_for_liquidity
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 

@@ -21,11 +21,12 @@ from keeper.core.model.view import MarketView
 from keeper.core.planning.bounds import protected_interval, swap_limits
 from keeper.core.planning.depth import depth, reach_x96, swap_state
 from keeper.core.planning.funds import Purse
-from keeper.core.planning.gas import gas_quote, gas_units, step_gas
+from keeper.core.planning.gas import gas_quote, gas_units
 from keeper.core.planning.price import Price, root_of
 from keeper.core.planning.ratio import Demand, Depth, RatioSwap, swap_to_ratio
 from keeper.core.planning.sizing import Portion, Wish, place_step, portions
 from keeper.core.quant.checks import SECONDS_A_YEAR
+from keeper.core.strategy.gas import step_gas
 from keeper.core.v3math.pool_swap import SwapResult, swap
 
 _ZERO = Decimal(0)

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keeper.core.model.ladder import Position, TargetLayer, TickRange
+from keeper.core.model.plan import Burn, Collect, Decrease, Increase, Mint, Step, Swap
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import MarketView, Quality, SignalReading, find_reading
 from keeper.core.quant.barrier import expected_years_inside
@@ -30,16 +31,11 @@ from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.quant.lvr import lvr_rate
 from keeper.core.signals import names
 from keeper.core.signals.prices import LOG_TICK, log_price
+from keeper.core.strategy.gas import stage_gas
 from keeper.core.strategy.valuation import raw_to_quote, wei_to_quote
 
-GAS_TRANSACTION = 21_000
-GAS_WITHDRAW = 170_000
-"""Decrease, collect and burn of one position inside a multicall."""
-GAS_MINT = 330_000
-"""Of one position inside a multicall, both its ticks new."""
-GAS_INCREASE = 200_000
-"""Collect of a position and increase by what it paid."""
-GAS_SWAP = 120_000
+_WITHDRAWAL: tuple[type[Step], ...] = (Decrease, Collect, Burn)
+"""Of one position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,19 +106,21 @@ def shift_expense(
     than too cheap. Planning prices the real one.
     """
     swapped = _to_swap(view, policy, target, positions, value_quote, price)
-    transactions = 1 + (len(positions) > 0) + (swapped > 0)
-    gas = transactions * GAS_TRANSACTION + len(positions) * GAS_WITHDRAW + len(target.bands) * GAS_MINT
-    return _expense(view, policy, gas + (GAS_SWAP if swapped > 0 else 0), _swap_quote(view, policy, swapped, price), price)
+    gas = stage_gas(_WITHDRAWAL * len(positions)) + stage_gas([Mint] * len(target.bands))
+    if swapped > 0:
+        gas += stage_gas([Swap])
+    return _expense(view, policy, gas, _swap_quote(view, policy, swapped, price), price)
 
 
 def close_expense(view: MarketView, policy: Policy, positions: Sequence[Position], price: float) -> Expense:
     """Cost of withdrawing ``positions``."""
-    return _expense(view, policy, GAS_TRANSACTION + len(positions) * GAS_WITHDRAW, 0.0, price)
+    return _expense(view, policy, stage_gas(_WITHDRAWAL * len(positions)), 0.0, price)
 
 
 def compound_expense(view: MarketView, policy: Policy, positions: Sequence[Position], price: float) -> Expense:
     """Cost of putting the fees of ``positions`` back: one transaction to collect, one to add."""
-    return _expense(view, policy, 2 * GAS_TRANSACTION + len(positions) * GAS_INCREASE, 0.0, price)
+    gas = stage_gas([Collect] * len(positions)) + stage_gas([Increase] * len(positions))
+    return _expense(view, policy, gas, 0.0, price)
 
 
 def _income(view: MarketView, policy: Policy, pool: str, place: TickRange, liquidity: float, chances: Odds) -> float:
