@@ -22,6 +22,8 @@ DEFAULT_PORT = 8545
 _PRICE_USD = 4150.0
 _WALLET = ((mainnet.USDC, 500_000 * 10**6), (mainnet.USDT, 500_000 * 10**6), (mainnet.WETH, 120 * 10**18))
 """Tokens that the first account is given, raw units."""
+_WALLET_WEI = 10 * 10**18
+"""Native currency that it is left with: all but the gas reserve counts as inventory, and ten thousand ether would be the pool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ def forked(rpc_url: str, *, port: int = DEFAULT_PORT) -> Generator[Sandbox]:
     """
     with Anvil(AnvilOptions(port=port, fork_url=rpc_url)) as node, closing(LocalChain(node.url, automine=True)) as chain:
         twin = Twin(chain=chain)
+        chain.rpc.call("anvil_setBalance", twin.accounts[0].address, hex(_WALLET_WEI))
         for token, raw in _WALLET:
             chain.rpc.call("anvil_dealERC20", twin.accounts[0].address, token, hex(raw))
         yield Sandbox(twin=twin, market=None)
@@ -108,6 +111,7 @@ def up(*, port: int = DEFAULT_PORT, scenario: Scenario | None = None, seed: int 
         AnvilFailed: the port is taken, say.
     """
     with running_twin(AnvilOptions(port=port)) as twin:
+        twin.chain.rpc.call("anvil_setBalance", twin.accounts[0].address, hex(_WALLET_WEI))
         for token, raw in _WALLET:
             twin.fund(twin.accounts[0].address, token, raw)
         market: Market | None = None

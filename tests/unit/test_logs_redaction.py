@@ -121,3 +121,9 @@ def test_quiet_keeps_what_matters():
     telemetry.event("cycle.ended")
     telemetry.event("keeper.halted", why="a person must look")
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["keeper.halted"]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8545", "https://node.example/"])
+def test_an_address_without_a_key_is_no_secret(url):
+    told = Redactor([url]).text(f"{url.rstrip('/')} did not answer")
+    assert told == f"{url.rstrip('/')} did not answer"

@@ -33,12 +33,15 @@ class Redactor:
 
     Args:
         secrets: texts that must never appear, such as the node's URL, a passphrase or a key; of a URL, every long part of its
-            path and query counts by itself. Texts of fewer than six characters are left, since they would hide half of a line.
+            path and query counts by itself, and one that is nothing but scheme, host and port is none. Texts of fewer than six
+            characters are left, since they would hide half of a line.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known: set[str] = set()
         for secret in secrets:
+            if _URL.fullmatch(secret) and _host_only(secret) == secret.rstrip("/"):
+                continue
             known |= {secret, *_url_parts(secret)}
             known |= {secret.removeprefix("0x")} if secret.startswith("0x") else set()
         self._known = sorted((text for text in known if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
