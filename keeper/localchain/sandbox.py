@@ -23,7 +23,7 @@ _PRICE_USD = 4150.0
 _WALLET = ((mainnet.USDC, 500_000 * 10**6), (mainnet.USDT, 500_000 * 10**6), (mainnet.WETH, 120 * 10**18))
 """Tokens that the first account is given, raw units."""
 _WALLET_WEI = 10 * 10**18
-"""Native currency that it is left with: all but the gas reserve counts as inventory, and ten thousand ether would be the pool."""
+"""Native currency that it is left with: all but the gas reserve counts as inventory, and 10,000 ether would be the pool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
