@@ -27,6 +27,7 @@ from keeper.core.model.token import TokenAmount
 from keeper.core.planning import plan, resize
 from keeper.core.planning.depth import swap_state
 from keeper.core.v3math.pool_swap import swap
+from keeper.core.v3math.tick_math import get_tick_at_sqrt_ratio
 from tests.builders import (
     LIQUIDITY,
     NOW_S,
@@ -322,6 +323,22 @@ class TestRoutes:
         found = plan(market, opening(), policy())
         if found is not None:
             assert StageKind.SWAP not in kinds(found)
+
+    def test_a_swap_larger_than_the_pool_leaves_the_slippage_as_room(self) -> None:
+        rules = policy()
+        market = view(wallet=wallet(0, native_wei=10**6 * ETHER))
+        (sold,) = steps(plan(market, opening(), rules), StageKind.SWAP)
+        assert isinstance(sold, Swap)
+        result = swap(
+            swap_state(market.pools[0]),
+            zero_for_one=sold.zero_for_one,
+            amount_specified=sold.amount_in,
+            sqrt_price_limit_x96=sold.sqrt_price_limit_x96,
+        )
+        assert (result.amount0 if sold.zero_for_one else result.amount1) == sold.amount_in, "the swap is filled whole"
+        room_ticks = abs(get_tick_at_sqrt_ratio(sold.sqrt_price_limit_x96) - result.tick)
+        assert room_ticks >= rules.execution.slippage_bps - 1
+        assert room_ticks <= rules.execution.slippage_bps + 1, "no less is sold than may be"
 
 
 class TestResize:

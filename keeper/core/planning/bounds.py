@@ -38,8 +38,23 @@ def protected_interval(view: MarketView, policy: Policy, pool: str) -> Interval:
     Raises:
         Refused: there is no time-weighted price.
     """
-    centre = protected_tick(view, policy, pool)
     reach = policy.gates.twap_limit_ticks + policy.execution.slippage_bps
+    return _interval(protected_tick(view, policy, pool), reach)
+
+
+def sizing_interval(view: MarketView, policy: Policy, pool: str) -> Interval:
+    """The part of the protected interval that a swap of ours may be planned to reach.
+
+    The rest, the slippage, is left for what the price does until inclusion: a swap sized up to the limit itself reverts at the
+    first adverse move.
+
+    Raises:
+        Refused: there is no time-weighted price.
+    """
+    return _interval(protected_tick(view, policy, pool), policy.gates.twap_limit_ticks)
+
+
+def _interval(centre: int, reach: int) -> Interval:
     lower, upper = max(centre - reach, MIN_TICK + 1), min(centre + reach, MAX_TICK - 1)
     return Interval(lower_x96=get_sqrt_ratio_at_tick(lower), upper_x96=get_sqrt_ratio_at_tick(upper), width_ticks=upper - lower)
 

@@ -18,7 +18,7 @@ from keeper.core.model.plan import Alternative, Cost, Increase, Mint, Stage, Sta
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import PoolView
 from keeper.core.model.view import MarketView
-from keeper.core.planning.bounds import protected_interval, swap_limits
+from keeper.core.planning.bounds import protected_interval, sizing_interval, swap_limits
 from keeper.core.planning.depth import depth, reach_x96, swap_state
 from keeper.core.planning.funds import Purse
 from keeper.core.planning.gas import gas_quote, gas_units
@@ -101,10 +101,11 @@ def swap_way(market: Market, purse: Purse, address: str) -> Way | None:
     """Swap in that pool to the ratio that the wishes need; None when no swap helps or the protected price forbids it."""
     pool = market.pools[address]
     interval = protected_interval(market.view, market.policy, address)
-    found = _fitted_swap(market, purse.spendable, depth(pool, interval), address)
+    planned = sizing_interval(market.view, market.policy, address)
+    found = _fitted_swap(market, purse.spendable, depth(pool, planned), address)
     if found is None:
         return None
-    lowest, highest = reach_x96(pool, interval)
+    lowest, highest = reach_x96(pool, planned)
     held = purse.spendable[0 if found.zero_for_one else 1]
     result = swap(
         swap_state(pool),
