@@ -45,11 +45,6 @@ class AccountState:
     permit_nonces: Mapping[str, int]
     """By token, of those that take permits."""
 
-    def allowance(self, token: Token, spender: str) -> int:
-        """What that contract may take, raw units."""
-        pair = (token.address, spender)
-        return next((one.amount for one in self.allowances if (one.token.address, one.spender) == pair), 0)
-
 
 def read_state(rpc: Rpc, account: Account, *, permit_tokens: tuple[str, ...]) -> AccountState:
     """Read everything in one request.

@@ -16,10 +16,6 @@ class Token:
     decimals: int
     """0 to 36; pinned in configuration and checked against the chain."""
 
-    def human(self, raw: int) -> float:
-        """``raw`` units as a decimal number of tokens: for reports and signals, never for payment."""
-        return float(raw / 10**self.decimals)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAmount:
