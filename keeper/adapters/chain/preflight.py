@@ -114,11 +114,11 @@ def _result(name: str, *, ok: bool, found: object, remedy: str) -> CheckResult:
     return CheckResult(name=name, ok=ok, found=str(found), remedy="" if ok else remedy)
 
 
-def _views(rpc: Rpc, views: Sequence[tuple[str, Any, tuple[Any, ...]]]) -> list[tuple[Any, ...] | str]:
-    """Results of view functions (target, function, arguments) at the newest block; a text where there is none."""
-    calls: list[Call] = [
-        ("eth_call", [{"to": to, "data": function.call_data(*given)}, "latest"]) for to, function, given in views
-    ]
+def _views(
+    rpc: Rpc, views: Sequence[tuple[str, Any, tuple[Any, ...]]], at: str | dict[str, str] = "latest"
+) -> list[tuple[Any, ...] | str]:
+    """Results of view functions (target, function, arguments) at one block; a text where there is none."""
+    calls: list[Call] = [("eth_call", [{"to": to, "data": function.call_data(*given)}, at]) for to, function, given in views]
     found: list[tuple[Any, ...] | str] = []
     for (_, function, _), outcome in zip(views, rpc.batch_outcomes(calls), strict=True):
         if isinstance(outcome, RpcRefused):
@@ -264,20 +264,22 @@ def check_history(rpc: Rpc, expected: Expectation) -> list[CheckResult]:
     What counts is the oldest observation that the pool still holds. Ref: ``Oracle.sol`` getSurroundingObservations.
     """
     newest = checked.block(rpc.call("eth_getBlockByNumber", "latest", False), "newest block")
+    # Read at two blocks, the slot after the newest observation could be the one that was just written.
+    pin = {"blockHash": newest.hash}
     results: list[CheckResult] = []
     for key in expected.pools:
-        (slot0,) = _views(rpc, [(key.address, _POOL.function("slot0"), ())])
+        (slot0,) = _views(rpc, [(key.address, _POOL.function("slot0"), ())], pin)
         if not isinstance(slot0, tuple) or not slot0[3]:
             results.append(_result(f"pool {_label(key)}: history", ok=False, found="none", remedy="initialise the pool"))
             continue
-        _, _, index, cardinality, cardinality_next, _, _ = slot0
+        index, cardinality, cardinality_next = slot0[2:5]
         observe = _POOL.function("observations")
-        following, zeroth = _views(rpc, [(key.address, observe, ((index + 1) % cardinality,)), (key.address, observe, (0,))])
-        oldest = following if isinstance(following, tuple) and following[3] else zeroth
+        after, first = _views(rpc, [(key.address, observe, (place,)) for place in ((index + 1) % cardinality, 0)], pin)
+        oldest = after if isinstance(after, tuple) and after[3] else first
         age_s = newest.timestamp_s - oldest[0] if isinstance(oldest, tuple) else 0
         remedy = _history_remedy(key, expected.twap_window_s, cardinality_next)
-        found = f"{age_s} s of the {expected.twap_window_s} s window, {cardinality} observations"
-        results.append(_result(f"pool {_label(key)}: history", ok=age_s >= expected.twap_window_s, found=found, remedy=remedy))
+        told = f"{age_s} s of the {expected.twap_window_s} s window, {cardinality} observations"
+        results.append(_result(f"pool {_label(key)}: history", ok=age_s >= expected.twap_window_s, found=told, remedy=remedy))
     return results
 
 
