@@ -38,7 +38,7 @@ min_history_s = 600
 [execution]
 deadline_s = 1800
 """
-"""The market below makes a block in a twentieth of a second: a short history is enough, and deadlines are long."""
+"""The market below makes a block in a tenth of a second: a short history is enough, and deadlines are long."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def restored_logging():
 def desk(tmp_path_factory) -> Iterator[Desk]:
     """A sandbox as ``keeper localchain up`` makes it, and a wallet of 60 ETH, 120 WETH and 500,000 USDC."""
     folder = tmp_path_factory.mktemp("desk")
-    arguments = ["localchain", "up", "--port", "0", "--scenario", "calm", "--block-every-s", "0.05", "--json"]
+    arguments = ["localchain", "up", "--port", "0", "--scenario", "calm", "--block-every-s", "0.1", "--json"]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([*KEEPER, *arguments], env=environ, stdout=subprocess.PIPE, text=True) as chain:
         try:

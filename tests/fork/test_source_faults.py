@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from keeper.adapters.amm.uniswap_v3 import StaleHead, UniswapV3Source
+from keeper.adapters.amm.uniswap_v3 import LOOKS, AnotherBlock, StaleHead, UniswapV3Source
 from keeper.adapters.evm.checked import ReadRefused
 from keeper.adapters.evm.rpc import BadReply, Rpc, RpcUnreachable
 from keeper.core.model.errors import Fault, Reorged, Transient
@@ -147,8 +147,6 @@ def test_a_fault_of_the_second_request_is_its_error_and_the_next_cycle_is_right(
         (changed("eth_getBlockByNumber", lambda block: block | {"number": "0x1"}), StaleHead),
         # A hash that was never: the pinned reads find nothing there.
         (changed("eth_getBlockByNumber", lambda block: block | {"hash": "0x" + "ee" * 32}), Reorged),
-        # The block that a node answers for when it does not understand hashes: another one than was asked for.
-        (changed("eth_getBlockByNumber", lambda block: block | {"timestamp": "0x1"}), BadReply),
     ],
 )
 def test_a_fault_of_the_first_request_is_its_error(
@@ -158,6 +156,26 @@ def test_a_fault_of_the_first_request_is_its_error(
     with pytest.raises((Transient, Fault)) as raised:
         steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1)
     assert type(raised.value) is error
+
+
+def elsewhere() -> Misbehaviour:
+    """What a node does that does not understand hashes: it answers for another block than was asked for."""
+    return changed("eth_getBlockByNumber", lambda block: block | {"timestamp": "0x1"})
+
+
+def test_an_answer_from_another_block_is_asked_for_anew(twin: Twin, proxy: RpcServer, steady: UniswapV3Source) -> None:
+    before = newest(twin.chain.rpc) - 1
+    proxy.misbehave(elsewhere())
+    found = steady.observe(token_ids=[], prices_after_block=before)
+    assert found == steady.observe(token_ids=[], prices_after_block=before)
+
+
+def test_a_node_that_answers_from_another_block_for_ever_is_not_believed(
+    twin: Twin, proxy: RpcServer, steady: UniswapV3Source
+) -> None:
+    proxy.misbehave(*[fault for _ in range(LOOKS) for fault in (elsewhere(), passed)])
+    with pytest.raises(AnotherBlock):
+        steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1)
 
 
 def test_a_block_that_is_replaced_between_the_requests_is_a_reorg(

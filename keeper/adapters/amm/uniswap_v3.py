@@ -7,6 +7,7 @@ time (where it lies), a price that ran from its map.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,14 @@ from keeper.core.model.view import Wallet
 
 _TIMESTAMP = contract("Multicall3").function("getCurrentBlockTimestamp")
 _BALANCE_OF = contract("ERC20").function("balanceOf")
+
+
+LOOKS = 3
+"""How often one observation is begun anew when the node answers from another block than the one that was named."""
+
+
+class AnotherBlock(BadReply):
+    """The node answered from another block than the one that was named, as some do while blocks arrive."""
 
 
 class StaleHead(Transient):
@@ -94,6 +103,12 @@ class UniswapV3Source:
             Transient: unreachable, inconsistent or malformed answers; ``Reorged`` when the block went away meanwhile.
             Fault: the chain is not the configured one.
         """
+        for _ in range(LOOKS - 1):
+            with contextlib.suppress(AnotherBlock):
+                return self._look(token_ids, prices_after_block)
+        return self._look(token_ids, prices_after_block)
+
+    def _look(self, token_ids: Sequence[int], prices_after_block: int | None) -> Observation:
         head = self._head(prices_after_block)
         reader = PinnedReader(self._rpc, self._addresses.multicall, head.hash)
         first = self._prices.first(prices_after_block)
@@ -183,7 +198,7 @@ class UniswapV3Source:
         # A node that does not know EIP-1898 may answer from whatever block it likes.
         (timestamp_s,) = values(answers, self._timestamp)
         if timestamp_s != head.timestamp_s:
-            raise BadReply(f"{self._rpc.name} answered at time {timestamp_s} for block {head.number} of {head.timestamp_s}")
+            raise AnotherBlock(f"{self._rpc.name} answered at time {timestamp_s} for block {head.number} of {head.timestamp_s}")
 
     def _pool(self, pool: PoolReads, answers: Answers) -> PoolView:
         state = pool.state(answers)
