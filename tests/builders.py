@@ -6,7 +6,6 @@ amounts of a position are what its liquidity is worth at the price.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,7 +25,6 @@ from keeper.core.model.ladder import (
 )
 from keeper.core.model.pool import (
     BlockRef,
-    FeeGrowthSample,
     PoolKey,
     PoolState,
     PoolView,
@@ -35,7 +33,6 @@ from keeper.core.model.pool import (
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import (
     NO_MEMORY,
-    DailyVolatility,
     Gas,
     LayerMemory,
     MarketView,
@@ -44,9 +41,10 @@ from keeper.core.model.view import (
     SignalReading,
     Wallet,
 )
+from keeper.core.signals import names
 from keeper.core.v3math.liquidity_amounts import get_amounts_for_liquidity
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
-from tests.histories import block_price, default_history_ref, history, history_ref
+from tests.histories import barred, block_price, default_history_ref, history, history_ref, prices
 from tests.pairs import (
     BLOCK,
     DAY_S,
@@ -76,6 +74,7 @@ __all__ = [
     "WALLET",
     "WETH",
     "WETH_USDT_500",
+    "barred",
     "block_price",
     "block_ref",
     "decision",
@@ -91,7 +90,9 @@ __all__ = [
     "pool_state",
     "pool_view",
     "position",
+    "prices",
     "reading",
+    "readings",
     "target_ladder",
     "target_layer",
     "view",
@@ -233,7 +234,7 @@ def gas(base_fee_wei: int = 1_000_000_000, tip_wei: int = 100_000_000) -> Gas:
 
 
 def memory(**fields: Any) -> Memory:
-    """A normal regime for two days, every layer placed a day ago and in range since, full fee growth and volatility samples."""
+    """A normal regime for two days, every layer placed a day ago and in range since."""
     kinds = tuple(LayerKind)
     full = Memory(
         regime=Regime.NORMAL,
@@ -254,17 +255,6 @@ def memory(**fields: Any) -> Memory:
         ),
         shifts_s=(),
         gas_paid=(),
-        fee_growth=tuple(
-            FeeGrowthSample(
-                timestamp_s=NOW_S - 3_600 * hours,
-                fee_growth_global0_x128=3_456_789_012_345_678_901_234_567_890_123_456 - hours * 10**29,
-                fee_growth_global1_x128=1_234_567_890_123_456_789_012_345_678_901_234_567_890 - hours * 10**37,
-            )
-            for hours in range(24, 0, -1)
-        ),
-        volatilities=tuple(
-            DailyVolatility(day=NOW_S // DAY_S - days, annualised=0.6 + 0.1 * math.sin(days)) for days in range(180, 0, -1)
-        ),
     )
     return replace(full, **fields)
 
@@ -333,6 +323,29 @@ def reading(name: str = "volatility.ewma", value: float | None = 0.6, **fields: 
         **fields,
     }
     return SignalReading(**whole)
+
+
+def readings(
+    forecast: float | None = 0.6,
+    *,
+    quality: Quality | None = None,
+    implied: float | None = 0.6,
+    usual: float | None = None,
+    score: float | None = None,
+    event: float | None = None,
+) -> tuple[SignalReading, ...]:
+    """Everything that the strategy asks for: a good forecast, and no history, score or calendar unless given.
+
+    ``quality`` is the forecast's, ``usual`` the 180-day median, ``event`` the calendar's multiplier of variance.
+    """
+    graded = {} if quality is None else {"quality": quality}
+    return (
+        reading(names.VOLATILITY_FORECAST, forecast, **graded),
+        reading(names.VOLATILITY_POOL_IMPLIED, implied),
+        reading(names.VOLATILITY_USUAL, usual),
+        reading(names.STRESS_SCORE, score, unit="-0.905 to 0.905"),
+        reading(names.CALENDAR, event, unit="times variance"),
+    )
 
 
 def decision(*, regime: Regime = Regime.NORMAL, **fields: Any) -> Decision:

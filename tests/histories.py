@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from keeper.core.model.codec import digest
-from keeper.core.model.pool import BlockPrice, HistoryRef, PoolKey, PriceHistory
+from keeper.core.model.bar import HistoryRef, MarketHistory
+from keeper.core.model.pool import BlockPrice, PoolKey
+from keeper.core.signals.bars import close_hours, close_minutes
+from keeper.core.signals.order import reference
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from tests.pairs import BLOCK, DAY_S, NOW_S, TICK, USDC_WETH_500
 
@@ -26,31 +29,33 @@ def block_price(block: int = BLOCK, tick: int = TICK, **fields: Any) -> BlockPri
         volume0=40_000 * 10**6,
         volume1=10 * 10**18,
         swaps=1,
+        net0=8_000 * 10**6,
+        net1=-2 * 10**18,
+        jit0=0,
     )
     return replace(row, **fields)
 
 
-def history(
+def prices(
     hours: float = 48.0,
     *,
     volatility: float = 0.60,
     every_blocks: int = 10,
     end_tick: int = TICK,
     end_block: int = BLOCK,
-    pool: PoolKey = USDC_WETH_500,
     seed: int = 1,
-) -> PriceHistory:
+) -> tuple[BlockPrice, ...]:
     """A log-normal walk of that annualised volatility that ends exactly at ``end_tick`` in ``end_block``.
 
     Each row's high and low lie up to a tenth of a step's deviation around its close and the previous one.
     """
-    return _history(hours, volatility, every_blocks, end_tick, end_block, pool, seed)
+    return _prices(hours, volatility, every_blocks, end_tick, end_block, seed)
 
 
 @functools.cache
-def _history(
-    hours: float, volatility: float, every_blocks: int, end_tick: int, end_block: int, pool: PoolKey, seed: int
-) -> PriceHistory:
+def _prices(
+    hours: float, volatility: float, every_blocks: int, end_tick: int, end_block: int, seed: int
+) -> tuple[BlockPrice, ...]:
     chance = random.Random(seed)
     count = int(hours * 3_600 / (12 * every_blocks))
     deviation = volatility * math.sqrt(12 * every_blocks / (365 * DAY_S))
@@ -70,21 +75,32 @@ def _history(
             )
         )
         close = before
-    return PriceHistory(pool=pool.address, rows=tuple(reversed(rows)))
+    return tuple(reversed(rows))
 
 
-def history_ref(prices: PriceHistory) -> HistoryRef:
-    """What a view says about ``prices``."""
-    return HistoryRef(
-        pool=prices.pool,
-        first_block=prices.rows[0].block if prices.rows else 0,
-        last_block=prices.rows[-1].block if prices.rows else 0,
-        rows=len(prices.rows),
-        digest=digest(prices),
-    )
+def history(
+    hours: float = 48.0,
+    *,
+    pool: PoolKey = USDC_WETH_500,
+    now_s: int = NOW_S,
+    **walk: Any,
+) -> MarketHistory:
+    """The bars of :func:`prices`, as a cycle at ``now_s`` has them: whole minutes, whole hours, no samples or quotes."""
+    return barred(prices(hours, **walk), pool=pool, now_s=now_s)
+
+
+def barred(rows: Sequence[BlockPrice], *, pool: PoolKey = USDC_WETH_500, now_s: int = NOW_S) -> MarketHistory:
+    """The bars that a cycle at ``now_s`` makes of rows."""
+    minutes = close_minutes(rows, before=None, since_s=None, now_s=now_s)
+    return MarketHistory(pool=pool.address, minutes=minutes, hours=close_hours(minutes))
+
+
+def history_ref(known: MarketHistory) -> HistoryRef:
+    """What a view says about a history."""
+    return reference(known)
 
 
 @functools.cache
 def default_history_ref() -> HistoryRef:
-    """What a view says that names the rows of :func:`history` with all its defaults."""
+    """What a view says that names the bars of :func:`history` with all its defaults."""
     return history_ref(history())

@@ -35,7 +35,6 @@ def policy(**fields: Any) -> Policy:
         ladder=ladder_policy(),
         signals=SignalPolicy(
             sample_interval_s=300,
-            bar_s=3_600,
             ewma_half_life_s=6 * 3_600,
             lookback_s=2 * DAY_S,
             min_history_s=6 * 3_600,

@@ -12,19 +12,24 @@ from typing import Self
 
 from keeper.adapters.amm.uniswap_v3 import UniswapV3Source, VenueAddresses
 from keeper.adapters.evm.rpc import Rpc
+from keeper.adapters.lending.aave_v3 import AaveReserves
+from keeper.adapters.prices.chainlink import ChainlinkFeed, ChainlinkFeeds
+from keeper.adapters.prices.deribit import Deribit, IndexPrice, VolatilityIndex
 from keeper.adapters.store.journal import SqlJournal
 from keeper.adapters.tx import keystore
 from keeper.adapters.tx.account import Account
 from keeper.adapters.tx.dry import DryExecutor
 from keeper.adapters.tx.live import EoaExecutor
 from keeper.adapters.tx.signer import PermitDomain, Signer
+from keeper.app.seeding import seed_history
 from keeper.app.settings.policy import to_policy
-from keeper.app.settings.schema import Settings
+from keeper.app.settings.schema import DERIBIT_DVOL, DERIBIT_INDEX, Settings
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.policy import Policy
 from keeper.engine.ports import Ports
 from keeper.ports.clock import Clock
 from keeper.ports.executor import Executor
+from keeper.ports.prices import QuoteSource
 from keeper.ports.telemetry import Telemetry
 
 
@@ -90,8 +95,31 @@ def open_signer(settings: Settings) -> Signer | None:
     return keystore.load(Path(wallet.keystore).expanduser(), Path(wallet.passphrase_file).expanduser())
 
 
-def open_source(settings: Settings, policy: Policy, rpc: Rpc, address: str) -> UniswapV3Source:
-    """The market and the wallet at ``address``, read through ``rpc``."""
+def open_deribit(settings: Settings) -> Deribit | None:
+    """Deribit's public quotes, where they are switched on."""
+    rules = settings.deribit
+    if not rules.enabled:
+        return None
+    gates = settings.gates
+    items = (
+        IndexPrice(
+            name=DERIBIT_INDEX,
+            index=f"{rules.currency.lower()}_usd",
+            least=float(gates.price_min_quote),
+            most=float(gates.price_max_quote),
+            every_s=rules.index_every_s,
+        ),
+        VolatilityIndex(
+            name=DERIBIT_DVOL, currency="BTC" if rules.currency == "BTC" else "ETH", every_s=rules.volatility_every_s
+        ),
+    )
+    return Deribit(items, url=rules.url, timeout_s=rules.timeout_s)
+
+
+def open_source(
+    settings: Settings, policy: Policy, rpc: Rpc, address: str, off_chain: QuoteSource | None = None
+) -> UniswapV3Source:
+    """The market and the wallet at ``address``, read through ``rpc``, and what ``off_chain`` says beside it."""
     addresses = settings.chain.addresses
     return UniswapV3Source(
         rpc,
@@ -107,7 +135,34 @@ def open_source(settings: Settings, policy: Policy, rpc: Rpc, address: str) -> U
         signal_pool=policy.signal_pool,
         twap_window_s=policy.gates.twap_window_s,
         lookback_s=policy.signals.lookback_s,
+        universe=[pool.key for pool in policy.outside.universe],
+        reserves=_reserves(settings, policy),
+        feeds=ChainlinkFeeds(_feeds(settings)) if settings.chain.feeds else None,
+        off_chain=off_chain,
     )
+
+
+def _reserves(settings: Settings, policy: Policy) -> AaveReserves | None:
+    pool = settings.chain.aave_pool
+    if pool is None or not policy.outside.lending:
+        return None
+    return AaveReserves(pool, [token.address for token in policy.outside.lending])
+
+
+def _feeds(settings: Settings) -> list[ChainlinkFeed]:
+    return [
+        ChainlinkFeed(
+            name=name,
+            address=feed.address,
+            decimals=feed.decimals,
+            heartbeat_s=feed.heartbeat_s,
+            min_value=float(feed.min_value),
+            max_value=float(feed.max_value),
+            sequencer=feed.sequencer,
+            grace_s=feed.grace_s,
+        )
+        for name, feed in settings.chain.feeds.items()
+    ]
 
 
 def build(
@@ -145,6 +200,8 @@ def build(
     with ExitStack() as opened:
         rpc = opened.enter_context(closing(open_rpc(settings)))
         journal = opened.enter_context(SqlJournal.open(settings.journal_path, chain_id=policy.chain_id, account=address))
+        if seeded := seed_history(journal, settings, policy):
+            telemetry.event("history.seeded", bars=seeded)
         account = Account(
             chain_id=policy.chain_id,
             address=address,
@@ -169,7 +226,10 @@ def build(
             permit_tokens = [domain.token for domain in _permits(settings)]
             confirmations = policy.execution.confirmations
             executor = DryExecutor(rpc=rpc, account=account, permit_tokens=permit_tokens, confirmations=confirmations)
-        source = open_source(settings, policy, rpc, address)
+        deribit = open_deribit(settings)
+        if deribit is not None:
+            opened.callback(deribit.close)
+        source = open_source(settings, policy, rpc, address, deribit)
         return Keeper(
             settings=settings,
             policy=policy,

@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keeper.core.model.bar import DAY_S
 from keeper.core.model.decision import Decision
 from keeper.core.model.errors import Transient
 from keeper.core.model.plan import Plan
 from keeper.core.model.policy import Policy
 from keeper.core.model.record import CycleRecord, CycleState, StageRecord
-from keeper.core.model.view import MarketView, SignalReading
+from keeper.core.model.view import MarketView, Quality, SignalReading, find_reading
 from keeper.core.planning.planner import plan as make_plan
-from keeper.core.signals.registry import read
+from keeper.core.signals import names
+from keeper.core.signals.registry import read_state
 from keeper.core.strategy.decide import decide as decide_by_policy
 from keeper.core.strategy.memory import advance
 from keeper.engine.execute import carry_out
+from keeper.engine.memo import SignalMemo
 from keeper.engine.observe import Sight, observe
 from keeper.engine.ports import Ports
 from keeper.engine.recover import settle
@@ -38,16 +41,29 @@ class Thought:
     plan: Plan | None
 
 
-def think(source: MarketSource, journal: ReadableJournal, policy: Policy, decide: Decide = decide_by_policy) -> Thought:
+def think(
+    source: MarketSource,
+    journal: ReadableJournal,
+    policy: Policy,
+    decide: Decide = decide_by_policy,
+    memo: SignalMemo | None = None,
+) -> Thought:
     """Look and make up one's mind; nothing is written or sent.
+
+    Args:
+        source: the chain.
+        journal: what is known.
+        policy: the rules.
+        decide: the strategy.
+        memo: the signals as of the last cycle; without one they are made from the journal.
 
     Raises:
         Transient: the chain could not be read.
         Refused: the decision cannot be planned: no pool has a time-weighted price to protect it with.
         Fault: the chain is not the configured one, or holds what the policy refuses.
     """
-    sight = observe(source, journal, policy)
-    readings = read(sight.view, sight.history, policy)
+    sight = observe(source, journal, policy, memo or SignalMemo())
+    readings = read_state(sight.view, sight.state)
     decision = decide(sight.view, readings, policy)
     return Thought(sight=sight, readings=readings, decision=decision, plan=make_plan(sight.view, decision, policy))
 
@@ -62,14 +78,17 @@ def run_cycle(ports: Ports, policy: Policy, decide: Decide = decide_by_policy) -
     """
     if not settle(ports, policy):
         raise Transient("a transaction of an earlier cycle is still on its way")
-    thought = think(ports.source, ports.journal, policy, decide)
+    thought = think(ports.source, ports.journal, policy, decide, ports.memo)
     sight = thought.sight
     ports.journal.append_prices(policy.signal_pool, sight.new_prices)
+    ports.journal.append_history(sight.news)
+    ports.memo.keep(sight.state)
     for token_id, layer in sight.adopted.items():
         ports.journal.adopt(token_id, layer)
         ports.telemetry.event("position.adopted", token_id=token_id, layer=layer.value)
     cycle_id = ports.journal.begin_cycle(policy, sight.view, thought.readings, thought.decision, thought.plan)
     ports.telemetry.event("cycle.begun", cycle=cycle_id, block=sight.view.block.number, moves=len(thought.decision.moves))
+    _warn(ports, sight.view, thought.readings)
     blocked = ports.journal.control()
     no_stages: tuple[StageRecord, ...] = ()
     state, stages = CycleState.HELD, no_stages
@@ -87,9 +106,16 @@ def run_cycle(ports: Ports, policy: Policy, decide: Decide = decide_by_policy) -
         state=state,
         policy=policy,
         view=sight.view,
-        history=sight.history,
         readings=thought.readings,
         decision=thought.decision,
         plan=thought.plan,
         stages=stages,
     )
+
+
+def _warn(ports: Ports, view: MarketView, readings: tuple[SignalReading, ...]) -> None:
+    """Once a day, that scheduled events may come which the calendar does not know."""
+    last_s = view.memory.last_cycle_s
+    calendar = find_reading(readings, names.CALENDAR)
+    if calendar.quality is Quality.STALE and (last_s is None or last_s // DAY_S != view.now_s // DAY_S):
+        ports.telemetry.event("calendar.exhausted", why=calendar.note)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from keeper.core.model.codec import digest
+from keeper.core.model.bar import HOUR_S, MINUTE_S, MarketHistory, PriceBar, Quote, Sample
 from keeper.core.model.errors import Fault, Transient
 from keeper.core.model.ladder import Ladder, Layer, LayerKind, Position
 from keeper.core.model.policy import Adoption, Policy
-from keeper.core.model.pool import BlockPrice, HistoryRef, PriceHistory
+from keeper.core.model.pool import BlockPrice
 from keeper.core.model.record import Observation
 from keeper.core.model.view import MarketView
+from keeper.core.signals.bars import close_hours, close_minutes
+from keeper.core.signals.state import SignalState
 from keeper.core.strategy.adoption import nearest_layer
+from keeper.engine.memo import SignalMemo
 from keeper.ports.chain import MarketSource
-from keeper.ports.journal import ReadableJournal
+from keeper.ports.journal import HistoryEnd, ReadableJournal
 
 NEWEST_TOKENS = 16
 """Position tokens that the source is told of, the newest: older ones that are still held it finds or remembers by itself."""
@@ -22,16 +25,19 @@ NEWEST_TOKENS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """A view with the price history that it names and what is not yet in the journal."""
+    """A view, the signals as of it, and what is not yet in the journal."""
 
     view: MarketView
-    history: PriceHistory
+    state: SignalState
+    """Has taken in everything that the view names."""
     new_prices: tuple[BlockPrice, ...]
+    news: MarketHistory
+    """Bars that closed, the sample and the quotes of this cycle."""
     adopted: Mapping[int, LayerKind]
     """Positions that the journal did not know, and the layers that they join."""
 
 
-def observe(source: MarketSource, journal: ReadableJournal, policy: Policy) -> Sight:
+def observe(source: MarketSource, journal: ReadableJournal, policy: Policy, memo: SignalMemo) -> Sight:
     """Look at the newest block. Reads only: nothing is written to the journal.
 
     Raises:
@@ -39,13 +45,17 @@ def observe(source: MarketSource, journal: ReadableJournal, policy: Policy) -> S
         Fault: the chain is not the configured one, or the wallet holds positions that the policy refuses.
     """
     known = journal.layer_tokens()
+    stored = journal.history_end(policy.signal_pool)
     seen = source.observe(
-        token_ids=sorted(known)[-NEWEST_TOKENS:], prices_after_block=journal.last_price_block(policy.signal_pool)
+        token_ids=sorted(known)[-NEWEST_TOKENS:],
+        prices_after_block=journal.last_price_block(policy.signal_pool),
+        sample_after_s=0 if stored.sample_s is None else stored.sample_s + policy.outside.sample_every_s,
     )
     memory = journal.memory()
     if memory.acted_block is not None and seen.block.number < memory.acted_block:
         raise Transient(f"the node is at block {seen.block.number}, the keeper's last transaction is in {memory.acted_block}")
-    history = _history(journal, policy, seen)
+    news = _news(journal, policy, seen, stored)
+    state = memo.advanced(journal, policy, seen.block.timestamp_s, news)
     adopted = _adopt(seen, known, policy)
     view = MarketView(
         chain_id=seen.chain_id,
@@ -54,29 +64,66 @@ def observe(source: MarketSource, journal: ReadableJournal, policy: Policy) -> S
         wallet=seen.wallet,
         gas=seen.gas,
         ladder=_ladder(seen.positions, {**known, **adopted}),
-        history=_reference(history, seen),
+        history=state.ref,
         memory=memory,
     )
-    return Sight(view=view, history=history, new_prices=seen.prices, adopted=adopted)
+    return Sight(view=view, state=state, new_prices=seen.prices, news=news, adopted=adopted)
 
 
-def _history(journal: ReadableJournal, policy: Policy, seen: Observation) -> PriceHistory:
-    since_s = seen.block.timestamp_s - policy.signals.lookback_s
-    stored = journal.history(policy.signal_pool, since_s=since_s, up_to_block=seen.block.number)
-    newest = stored.rows[-1].block if stored.rows else -1
-    fresh = tuple(price for price in seen.prices if price.block > newest and price.timestamp_s >= since_s)
-    return PriceHistory(pool=policy.signal_pool, rows=stored.rows + fresh)
-
-
-def _reference(history: PriceHistory, seen: Observation) -> HistoryRef:
-    rows = history.rows
-    return HistoryRef(
-        pool=history.pool,
-        first_block=rows[0].block if rows else seen.block.number,
-        last_block=rows[-1].block if rows else seen.block.number,
-        rows=len(rows),
-        digest=digest(history),
+def _news(journal: ReadableJournal, policy: Policy, seen: Observation, stored: HistoryEnd) -> MarketHistory:
+    """What the observation adds to the stored series; nothing when it is of a block before what they know."""
+    pool, now_s = policy.signal_pool, seen.block.timestamp_s
+    if now_s < stored.known_until_s:
+        return MarketHistory(pool=pool)
+    minutes = _minutes(journal, policy, seen, stored.minute)
+    return MarketHistory(
+        pool=pool,
+        minutes=minutes,
+        hours=_hours(journal, pool, minutes),
+        samples=_sample(seen, stored),
+        quotes=_quotes(journal, seen.quotes, now_s),
     )
+
+
+def _minutes(journal: ReadableJournal, policy: Policy, seen: Observation, last: PriceBar | None) -> tuple[PriceBar, ...]:
+    pool, now_s = policy.signal_pool, seen.block.timestamp_s
+    lookback_s = now_s - policy.signals.lookback_s
+    since_s = lookback_s if last is None else last.end_s
+    pending = journal.prices(pool, since_s=since_s, up_to_block=seen.block.number)
+    newest = pending[-1].block if pending else -1
+    rows = pending + tuple(price for price in seen.prices if price.block > newest and price.timestamp_s >= since_s)
+    complete_s = seen.prices_since_s
+    if pending and pending[-1].timestamp_s >= since_s + MINUTE_S:
+        # rows whose minutes were never closed: whether they follow on the last bar is known no further back than is looked
+        complete_s = max(lookback_s, complete_s or 0)
+    return close_minutes(rows, before=last, since_s=complete_s, now_s=now_s)
+
+
+def _hours(journal: ReadableJournal, pool: str, minutes: tuple[PriceBar, ...]) -> tuple[PriceBar, ...]:
+    if not minutes or minutes[-1].end_s // HOUR_S == minutes[0].start_s // HOUR_S:
+        return ()
+    begin_s = minutes[0].start_s // HOUR_S * HOUR_S
+    earlier = journal.bars(pool, MINUTE_S, since_s=begin_s, before_s=minutes[0].start_s)
+    return close_hours((*earlier, *minutes))
+
+
+def _sample(seen: Observation, stored: HistoryEnd) -> tuple[Sample, ...]:
+    """The sample, unless one or a quote of that second is stored: what was known at a second is not added to before its end."""
+    known_s = max(stored.sample_s or 0, stored.quote_s or 0)
+    return (seen.sample,) if seen.sample is not None and seen.sample.timestamp_s > known_s else ()
+
+
+def _quotes(journal: ReadableJournal, quotes: tuple[Quote, ...], now_s: int) -> tuple[Quote, ...]:
+    """Those that say something new: another time, another value, or another fault than the newest stored one."""
+    stored = journal.newest_quotes([quote.name for quote in quotes])
+    return tuple(replace(quote, seen_s=now_s) for quote in quotes if not _is_known(stored.get(quote.name), quote))
+
+
+def _is_known(stored: Quote | None, quote: Quote) -> bool:
+    """Whether nothing is new; that a source still fails is not, though the words of its fault may count the seconds."""
+    if stored is None or (stored.value is None) != (quote.value is None):
+        return False
+    return quote.value is None or replace(stored, seen_s=0) == replace(quote, seen_s=0)
 
 
 def _adopt(seen: Observation, known: Mapping[int, LayerKind], policy: Policy) -> dict[int, LayerKind]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from keeper.engine.memo import SignalMemo
 from keeper.ports.chain import MarketSource
 from keeper.ports.executor import Executor
 from keeper.ports.journal import Journal
@@ -18,3 +19,5 @@ class Ports:
     journal: Journal
     executor: Executor
     telemetry: Telemetry
+    memo: SignalMemo = field(default_factory=SignalMemo)
+    """The signals as of the last cycle."""

@@ -1,4 +1,4 @@
-"""Contract artifacts: ours from the package, Uniswap's and WETH's from ``node_modules``, where their licences keep them."""
+"""Contract artifacts: ours from the package, other people's from ``node_modules``, where their licences keep them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,19 @@ from keeper.localchain.anvil import node_modules_folders
 
 OURS = frozenset({"Market", "Multicall3", "Token"})
 _PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts"
+_CHAINLINK = "@chainlink/contracts/abi"
+_AAVE = "@aave/core-v3/artifacts/contracts/protocol"
+AAVE_LIBRARIES = (
+    "BorrowLogic",
+    "BridgeLogic",
+    "ConfiguratorLogic",
+    "EModeLogic",
+    "LiquidationLogic",
+    "PoolLogic",
+    "SupplyLogic",
+    "FlashLoanLogic",
+)
+"""What Aave's contracts link against, in an order in which each comes after those that it links against itself."""
 FETCHED: Mapping[str, str] = {
     "UniswapV3Factory": "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol/UniswapV3Factory.json",
     "UniswapV3Pool": "@uniswap/v3-core/artifacts/contracts/UniswapV3Pool.sol/UniswapV3Pool.json",
@@ -28,6 +41,20 @@ FETCHED: Mapping[str, str] = {
     "NonfungiblePositionManager": f"{_PERIPHERY}/NonfungiblePositionManager.sol/NonfungiblePositionManager.json",
     "SwapRouter02": "@uniswap/swap-router-contracts/artifacts/contracts/SwapRouter02.sol/SwapRouter02.json",
     "WETH9": "canonical-weth/build/contracts/WETH9.json",
+    "EACAggregatorProxy": f"{_CHAINLINK}/v0.6/EACAggregatorProxy.json",
+    "MockV3Aggregator": f"{_CHAINLINK}/v0.6/MockV3Aggregator.json",
+    "AaveV3PoolAddressesProvider": f"{_AAVE}/configuration/PoolAddressesProvider.sol/PoolAddressesProvider.json",
+    "AaveV3ACLManager": f"{_AAVE}/configuration/ACLManager.sol/ACLManager.json",
+    "AaveV3Pool": f"{_AAVE}/pool/Pool.sol/Pool.json",
+    "AaveV3PoolConfigurator": f"{_AAVE}/pool/PoolConfigurator.sol/PoolConfigurator.json",
+    "AaveV3InterestRateStrategy": (
+        f"{_AAVE}/pool/DefaultReserveInterestRateStrategy.sol/DefaultReserveInterestRateStrategy.json"
+    ),
+    "AaveV3AToken": f"{_AAVE}/tokenization/AToken.sol/AToken.json",
+    "AaveV3StableDebtToken": f"{_AAVE}/tokenization/StableDebtToken.sol/StableDebtToken.json",
+    "AaveV3VariableDebtToken": f"{_AAVE}/tokenization/VariableDebtToken.sol/VariableDebtToken.json",
+    "AaveV3Oracle": "@aave/core-v3/artifacts/contracts/misc/AaveOracle.sol/AaveOracle.json",
+    **{name: f"{_AAVE}/libraries/logic/{name}.sol/{name}.json" for name in AAVE_LIBRARIES},
 }
 """Contract name -> file below ``node_modules``."""
 
@@ -41,6 +68,15 @@ def _fetched(name: str, environ: Mapping[str, str], cwd: Path) -> str:
         if (path := folder / FETCHED[name]).is_file():
             return path.read_text(encoding="utf-8")
     raise ArtifactNotFound([f"the contract {name} was not found in any node_modules: run `npm ci` in the project"])
+
+
+def _flat(document: dict[str, Any]) -> dict[str, Any]:
+    """The artifact with its parts where Hardhat puts them; Chainlink's package keeps the compiler's own output."""
+    if "compilerOutput" not in document:
+        return document
+    output = document["compilerOutput"]
+    code = output["evm"]["bytecode"]
+    return {"abi": output["abi"], "bytecode": code["object"], "linkReferences": code["linkReferences"]}
 
 
 @cache
@@ -57,7 +93,7 @@ def artifact(name: str) -> Mapping[str, Any]:
         text = _fetched(name, os.environ, Path.cwd())
     document = json.loads(text)
     assert isinstance(document, dict)
-    return document
+    return _flat(document)
 
 
 @cache

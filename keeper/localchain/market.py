@@ -41,7 +41,7 @@ class BlockReport:
     pool: PoolReading
     """The main pool at the end of the block."""
     external_price: float | None
-    """Token1 per token0 elsewhere, raw units; None where the tape itself is the only price."""
+    """Dollars per ether elsewhere; None where the tape itself is the only price."""
     progress: float
     """How much of the market is over, 0 to 1."""
 

@@ -8,13 +8,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from keeper.localchain import mainnet
+from keeper.localchain import aave, mainnet
+from keeper.localchain.aave import deploy_lending
 from keeper.localchain.accounts import Account
 from keeper.localchain.anvil import Anvil, AnvilOptions
 from keeper.localchain.chain import LocalChain
+from keeper.localchain.chainlink import ETH_USD, USDC_USD, put_feed
 from keeper.localchain.market import Market, MarketDesk
 from keeper.localchain.pools import ETH_POOLS, USDC_WETH_500, open_pools
 from keeper.localchain.prices import Scenario
+from keeper.localchain.reporting import Reporter
 from keeper.localchain.synthetic import MarketPlan, SyntheticMarket
 from keeper.localchain.twin import BANKER, Twin, running_twin
 
@@ -22,6 +25,9 @@ DEFAULT_PORT = 8545
 _PRICE_USD = 4150.0
 _WALLET = ((mainnet.USDC, 500_000 * 10**6), (mainnet.USDT, 500_000 * 10**6), (mainnet.WETH, 120 * 10**18))
 """Tokens that the first account is given, raw units."""
+_SUPPLIED = ((mainnet.USDC, 50_000_000 * 10**6), (mainnet.WETH, 20_000 * 10**18))
+_BORROWED = ((mainnet.USDC, 35_000_000 * 10**6), (mainnet.WETH, 12_000 * 10**18))
+"""The lending market's book, raw units: 70 % and 60 % of what is lent out."""
 _WALLET_WEI = 10 * 10**18
 """Native currency that it is left with: all but the gas reserve counts as inventory, and 10,000 ether would be the pool."""
 
@@ -33,6 +39,8 @@ class Sandbox:
     twin: Twin
     market: Market | None
     """Who moves the prices; None leaves them where people's own trades put them."""
+    reporter: Reporter | None = None
+    """Keeps the price feed at the market's price elsewhere; without a market the feed stays as it is and grows old."""
 
     @property
     def wallet(self) -> Account:
@@ -51,6 +59,8 @@ class Sandbox:
                 "quoter_v2": mainnet.QUOTER_V2,
                 "tick_lens": mainnet.TICK_LENS,
                 "multicall3": mainnet.MULTICALL3,
+                "aave_v3_pool": aave.POOL,
+                "chainlink_eth_usd": ETH_USD,
             },
             "tokens": {"USDC": mainnet.USDC, "USDT": mainnet.USDT, "WETH": mainnet.WETH},
             "pools": {
@@ -69,7 +79,9 @@ class Sandbox:
         if self.market is None:
             stop.wait()
             return
-        while not stop.is_set() and self.market.step() is not None:
+        while not stop.is_set() and (report := self.market.step()) is not None:
+            if self.reporter is not None and report.external_price is not None:
+                self.reporter.follow(report.external_price, report.timestamp_s)
             stop.wait(block_every_s)
 
 
@@ -114,10 +126,23 @@ def up(*, port: int = DEFAULT_PORT, scenario: Scenario | None = None, seed: int 
         twin.chain.rpc.call("anvil_setBalance", twin.accounts[0].address, hex(_WALLET_WEI))
         for token, raw in _WALLET:
             twin.fund(twin.accounts[0].address, token, raw)
+        reporter = _surround(twin)
         market: Market | None = None
         if scenario is None:
             open_pools(twin, ETH_POOLS, _PRICE_USD, owner=BANKER)
         else:
             desk = MarketDesk(twin, USDC_WETH_500.address)
             market = SyntheticMarket(desk, MarketPlan(scenario=scenario, seed=seed, days=days, pools=ETH_POOLS))
-        yield Sandbox(twin=twin, market=market)
+        yield Sandbox(twin=twin, market=market, reporter=reporter)
+
+
+def _surround(twin: Twin) -> Reporter:
+    """Chainlink's feed and Aave's market where the shipped configuration looks for them, with some loans (about 30 blocks)."""
+    feed = put_feed(twin, ETH_USD, _PRICE_USD)
+    lending = deploy_lending(twin, {mainnet.WETH: feed, mainnet.USDC: put_feed(twin, USDC_USD, 1.0)})
+    for token, raw in _SUPPLIED:
+        twin.fund(BANKER, token, raw)
+        lending.supply(BANKER, token, raw)
+    for token, raw in _BORROWED:
+        lending.borrow(BANKER, token, raw)
+    return Reporter(feed, _PRICE_USD, twin.chain.timestamp_s())

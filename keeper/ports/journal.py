@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from keeper.core.model.bar import HOUR_S, MarketHistory, PriceBar, Quote
 from keeper.core.model.decision import Decision
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Bounds, Plan, Stage, StageOutcome
 from keeper.core.model.policy import Policy
-from keeper.core.model.pool import BlockPrice, PriceHistory
+from keeper.core.model.pool import BlockPrice
 from keeper.core.model.record import Attempt, CycleRecord, CycleState, Intent
 from keeper.core.model.view import MarketView, Memory, SignalReading
+from keeper.core.signals.windows import Since
 from keeper.ports.executor import AttemptLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEnd:
+    """The newest of every stored series; None where a series is empty."""
+
+    minute: PriceBar | None
+    hour_s: int | None
+    """Start of the newest hour."""
+    sample_s: int | None
+    quote_s: int | None
+    """When the newest quote was seen."""
+
+    @property
+    def known_until_s(self) -> int:
+        """Chain time of the newest that is known; 0 when nothing is."""
+        minute_end_s = 0 if self.minute is None else self.minute.end_s
+        hour_end_s = 0 if self.hour_s is None else self.hour_s + HOUR_S
+        return max(minute_end_s, hour_end_s, self.sample_s or 0, self.quote_s or 0)
 
 
 class ReadableJournal(Protocol):
@@ -22,8 +44,32 @@ class ReadableJournal(Protocol):
         """Newest block of the stored history; None when there is none."""
         ...
 
-    def history(self, pool: str, *, since_s: int, up_to_block: int) -> PriceHistory:
-        """The stored rows from ``since_s`` (chain time) up to a block, oldest first."""
+    def prices(self, pool: str, *, since_s: int, up_to_block: int) -> tuple[BlockPrice, ...]:
+        """The stored price rows from ``since_s`` (chain time) up to a block, oldest first."""
+        ...
+
+    def history_end(self, pool: str) -> HistoryEnd:
+        """Where the stored series of that signal pool end."""
+        ...
+
+    def bars(self, pool: str, width_s: int, *, since_s: int, before_s: int) -> tuple[PriceBar, ...]:
+        """The stored bars of one width that begin at ``since_s`` or later and before ``before_s``, oldest first."""
+        ...
+
+    def newest_quotes(self, names: Iterable[str]) -> Mapping[str, Quote]:
+        """The newest stored quote of each of the names."""
+        ...
+
+    def market_history(self, pool: str, since: Since, *, up_to_s: int) -> MarketHistory:
+        """Everything within the windows that was known at ``up_to_s`` (chain time)."""
+        ...
+
+    def named_history(self, view: MarketView) -> MarketHistory:
+        """The history that a stored view names.
+
+        Raises:
+            JournalFault: it is not what the view was made of.
+        """
         ...
 
     def memory(self) -> Memory:
@@ -63,6 +109,17 @@ class Journal(ReadableJournal, AttemptLog, Protocol):
 
     def append_prices(self, pool: str, prices: Sequence[BlockPrice]) -> None:
         """Store price rows; rows already there are left as they are."""
+        ...
+
+    def append_history(self, news: MarketHistory) -> None:
+        """Store bars, samples and quotes that follow on the newest stored ones; what is there already is left as it is."""
+        ...
+
+    def seed_bars(self, pool: str, bars: Sequence[PriceBar]) -> int:
+        """Store bars of before the oldest stored one of their width; gives how many there were.
+
+        What a cycle has seen is not touched: bars in between are left out, so that every journaled view stays true.
+        """
         ...
 
     def adopt(self, token_id: int, layer: LayerKind) -> None:

@@ -84,10 +84,10 @@ def measured(scene: Scene, proxy: RpcServer, ids: list[int], delay_s: float) -> 
     other.read()
     with closing(Rpc(proxy.url)) as rpc:
         source = scene.source(rpc)
-        last = source.observe(token_ids=ids, prices_after_block=None).prices[-1].block
+        last = source.observe(token_ids=ids, prices_after_block=None, sample_after_s=None).prices[-1].block
 
         def ours() -> int:
-            return len(source.observe(token_ids=ids, prices_after_block=last - 3).positions)
+            return len(source.observe(token_ids=ids, prices_after_block=last - 3, sample_after_s=None).positions)
 
         proxy.delay_s = delay_s
         our_figures = timed(proxy, ours, OUR_ROUNDS, len(ids))

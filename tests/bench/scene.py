@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keeper.adapters.amm.uniswap_v3 import UniswapV3Source, VenueAddresses
 from keeper.adapters.evm.abi import contract
+from keeper.adapters.evm.block_reads import FeedReads, ReserveReads
 from keeper.adapters.evm.rpc import Rpc
 from keeper.core.model.ladder import TickRange
 from keeper.core.model.pool import PoolKey
@@ -14,6 +15,7 @@ from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.localchain import mainnet
 from keeper.localchain.chain import LocalTx
 from keeper.localchain.twin import Twin
+from keeper.ports.prices import QuoteSource
 from tests.pairs import TICK, USDC_WETH_500
 
 ADDRESSES = VenueAddresses(
@@ -99,7 +101,17 @@ class Scene:
         for _ in range(blocks):
             self.swap((True, 10**9), (False, 10**17))
 
-    def source(self, rpc: Rpc, *, pools: tuple[PoolKey, ...] = (), lookback_s: int = 86_400) -> UniswapV3Source:
+    def source(
+        self,
+        rpc: Rpc,
+        *,
+        pools: tuple[PoolKey, ...] = (),
+        lookback_s: int = 86_400,
+        universe: tuple[PoolKey, ...] = (),
+        reserves: ReserveReads | None = None,
+        feeds: FeedReads | None = None,
+        off_chain: QuoteSource | None = None,
+    ) -> UniswapV3Source:
         """A source for the wallet."""
         return UniswapV3Source(
             rpc,
@@ -110,6 +122,10 @@ class Scene:
             signal_pool=self.key.address,
             twap_window_s=TWAP_WINDOW_S,
             lookback_s=lookback_s,
+            universe=universe,
+            reserves=reserves,
+            feeds=feeds,
+            off_chain=off_chain,
         )
 
 

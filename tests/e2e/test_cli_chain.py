@@ -133,6 +133,15 @@ def opened(desk: Desk) -> None:
 def test_check_proves_the_settings_and_finds_what_is_wrong(ready):
     right = ready.keeper("check", "--skip-clock", "--json")
     assert right.returncode == 0, [check for check in right.document["checks"] if not check["ok"]]
+    told = {check["name"]: check["found"] for check in right.document["checks"]}
+    # The sandbox has a feed and a lending market; what it lacks of the shipped surroundings has no weight as shipped.
+    assert told["universe"].startswith("0 of 22 answer")
+    assert told["lending market"].startswith("2 of 3 answer, not USDT")
+    assert 3_000 < float(told["quote chainlink_eth_usd"]) < 6_000
+    weights = {"KEEPER__STRESS__WEIGHTS__CALENDAR": "0.25", "KEEPER__STRESS__WEIGHTS__QUICK_RATIO": "0.10"}
+    deaf = ready.keeper("check", "--skip-clock", "--json", **weights)
+    assert deaf.returncode == 4
+    assert [check["name"] for check in deaf.document["checks"] if not check["ok"]] == ["lending market"]
     clock = ready.keeper("check", "--json")
     assert clock.returncode == 4
     assert [check["name"] for check in clock.document["checks"] if not check["ok"]] == ["clock"]

@@ -20,7 +20,7 @@ from keeper.core.model.record import CycleState
 from keeper.core.planning.planner import plan as make_plan
 from keeper.core.signals.registry import read
 from keeper.core.strategy.decide import decide
-from tests.builders import gate_policy, history, ladder, memory, policy, view
+from tests.builders import gate_policy, history, ladder, memory, policy, prices, view
 from tests.histories import history_ref
 from tests.pairs import NOW_S, WALLET
 from tests.plans import bounds, done
@@ -50,13 +50,14 @@ def keeper(folder: Path, *arguments: str, text: str = "", **environ: str) -> End
 
 def write_journal(path: Path, *, ended: bool = True) -> None:
     """A journal with a hold and a carried-out plan, written by the real thing at a wall clock of long ago."""
-    rows = history()
+    known = history()
     closed = policy(gates=gate_policy(max_base_fee_wei=1))
     with SqlJournal.open(path, chain_id=1, account=WALLET, wall_clock=lambda: 1_700_000_000.0) as journal:
-        journal.append_prices(policy().signal_pool, rows.rows)
+        journal.append_prices(policy().signal_pool, prices())
+        journal.append_history(known)
         for rules, held, remembered in ((closed, ladder(), memory()), (policy(), None, memory(layers=()))):
-            seen = view(held=held, remembered=remembered, history=history_ref(rows))
-            readings = read(seen, rows, rules)
+            seen = view(held=held, remembered=remembered, history=history_ref(known))
+            readings = read(seen, known, rules)
             decision = decide(seen, readings, rules)
             plan = make_plan(seen, decision, rules)
             cycle_id = journal.begin_cycle(rules, seen, readings, decision, plan)
@@ -196,12 +197,10 @@ def test_a_cycle_is_explained_and_replayed(folder):
 def test_a_journal_that_was_tampered_with_does_not_replay(tmp_path):
     write_journal(tmp_path / ".keeper" / "journal.sqlite")
     with contextlib.closing(sqlite3.connect(tmp_path / ".keeper" / "journal.sqlite")) as connection, connection:
-        triggers = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'prices'"
-        ).fetchall()
+        triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'bars'").fetchall()
         for (name,) in triggers:
             connection.execute(f"DROP TRIGGER {name}")
-        connection.execute("UPDATE prices SET sqrt_price_x96 = high_x96")
+        connection.execute("UPDATE bars SET close_x96 = high_x96")
     assert keeper(tmp_path, "replay", "2").returncode in {1, 6}
     verified = keeper(tmp_path, "db", "verify")
     assert verified.returncode == 1

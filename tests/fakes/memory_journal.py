@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from keeper.core.model.bar import HOUR_S, MINUTE_S, MarketHistory, PriceBar, Quote, Sample
 from keeper.core.model.codec import digest
 from keeper.core.model.decision import Decision
 from keeper.core.model.errors import JournalFault
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Bounds, Done, Mint, Plan, Stage, StageOutcome, Unknown
 from keeper.core.model.policy import Policy
-from keeper.core.model.pool import BlockPrice, PriceHistory
+from keeper.core.model.pool import BlockPrice
 from keeper.core.model.record import Attempt, CycleRecord, CycleState, Intent, StageRecord
 from keeper.core.model.view import NO_MEMORY, MarketView, Memory, SignalReading
+from keeper.core.signals.order import reference
+from keeper.core.signals.windows import Since
+from keeper.ports.journal import HistoryEnd
 
 
 @dataclass
@@ -42,6 +46,9 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._prices: dict[str, dict[int, BlockPrice]] = {}
+        self._bars: dict[tuple[str, int], dict[int, PriceBar]] = {}
+        self._samples: dict[str, list[Sample]] = {}
+        self._quotes: list[Quote] = []
         self._cycles: list[_Cycle] = []
         self._intents: list[_Intent] = []
         self._layers: dict[int, LayerKind] = {}
@@ -59,10 +66,73 @@ class MemoryJournal:
     def last_price_block(self, pool: str) -> int | None:
         return max(self._prices.get(pool, {}), default=None)
 
-    def history(self, pool: str, *, since_s: int, up_to_block: int) -> PriceHistory:
+    def prices(self, pool: str, *, since_s: int, up_to_block: int) -> tuple[BlockPrice, ...]:
         rows = self._prices.get(pool, {})
-        kept = (rows[block] for block in sorted(rows) if block <= up_to_block and rows[block].timestamp_s >= since_s)
-        return PriceHistory(pool=pool, rows=tuple(kept))
+        return tuple(rows[block] for block in sorted(rows) if block <= up_to_block and rows[block].timestamp_s >= since_s)
+
+    def append_history(self, news: MarketHistory) -> None:
+        end = self.history_end(news.pool)
+        newest = {MINUTE_S: None if end.minute is None else end.minute.start_s, HOUR_S: end.hour_s}
+        for bar in (*news.minutes, *news.hours):
+            after = newest[bar.width_s]
+            if after is None or bar.start_s > after:
+                self._bars.setdefault((news.pool, bar.width_s), {})[bar.start_s] = bar
+        kept = self._samples.setdefault(news.pool, [])
+        kept += [sample for sample in news.samples if end.sample_s is None or sample.timestamp_s > end.sample_s]
+        for quote in news.quotes:
+            is_fresh = end.quote_s is None or quote.seen_s >= end.quote_s
+            if is_fresh and self.newest_quotes([quote.name]).get(quote.name) != quote:
+                self._quotes.append(quote)
+
+    def seed_bars(self, pool: str, bars: Sequence[PriceBar]) -> int:
+        first = {width_s: min(self._bars.get((pool, width_s), {}), default=None) for width_s in (MINUTE_S, HOUR_S)}
+        older = [bar for bar in bars if (begin := first[bar.width_s]) is None or bar.start_s < begin]
+        for bar in older:
+            self._bars.setdefault((pool, bar.width_s), {})[bar.start_s] = bar
+        return len(older)
+
+    def history_end(self, pool: str) -> HistoryEnd:
+        minutes, hours = (self._bars.get((pool, width_s), {}) for width_s in (MINUTE_S, HOUR_S))
+        return HistoryEnd(
+            minute=minutes[max(minutes)] if minutes else None,
+            hour_s=max(hours, default=None),
+            sample_s=max((sample.timestamp_s for sample in self._samples.get(pool, ())), default=None),
+            quote_s=max((quote.seen_s for quote in self._quotes), default=None),
+        )
+
+    def bars(self, pool: str, width_s: int, *, since_s: int, before_s: int) -> tuple[PriceBar, ...]:
+        stored = self._bars.get((pool, width_s), {})
+        return tuple(stored[start_s] for start_s in sorted(stored) if since_s <= start_s < before_s)
+
+    def newest_quotes(self, names: Iterable[str]) -> dict[str, Quote]:
+        wanted = set(names)
+        return {quote.name: quote for quote in self._quotes if quote.name in wanted}
+
+    def market_history(self, pool: str, since: Since, *, up_to_s: int) -> MarketHistory:
+        return MarketHistory(
+            pool=pool,
+            minutes=self.bars(pool, MINUTE_S, since_s=since.minutes_s, before_s=up_to_s - MINUTE_S + 1),
+            hours=self.bars(pool, HOUR_S, since_s=since.hours_s, before_s=up_to_s - HOUR_S + 1),
+            samples=tuple(one for one in self._samples.get(pool, ()) if since.samples_s <= one.timestamp_s <= up_to_s),
+            quotes=tuple(one for one in self._quotes if since.quotes_s <= one.seen_s <= up_to_s),
+        )
+
+    def named_history(self, view: MarketView) -> MarketHistory:
+        ref = view.history
+        named = MarketHistory(
+            pool=ref.pool,
+            minutes=self.bars(ref.pool, MINUTE_S, since_s=ref.minutes.first_s, before_s=ref.minutes.last_s + 1),
+            hours=self.bars(ref.pool, HOUR_S, since_s=ref.hours.first_s, before_s=ref.hours.last_s + 1),
+            samples=tuple(
+                one for one in self._samples.get(ref.pool, ()) if ref.samples.first_s <= one.timestamp_s <= ref.samples.last_s
+            )[: ref.samples.rows],
+            quotes=tuple(one for one in self._quotes if ref.quotes.first_s <= one.seen_s <= ref.quotes.last_s)[
+                : ref.quotes.rows
+            ],
+        )
+        if reference(named) != ref:
+            raise JournalFault("the stored bars, samples and quotes are not those that the view names")
+        return named
 
     def memory(self) -> Memory:
         return self._memory
@@ -130,7 +200,6 @@ class MemoryJournal:
             state=CycleState.UNKNOWN if kept.state is None else kept.state,
             policy=kept.policy,
             view=kept.view,
-            history=self._named_history(kept.view),
             readings=kept.readings,
             decision=kept.decision,
             plan=kept.plan,
@@ -161,15 +230,6 @@ class MemoryJournal:
 
     def resume(self, why: str = "") -> None:  # ruff: ignore[unused-method-argument] - told to the real journal
         self._paused = None
-
-    def _named_history(self, view: MarketView) -> PriceHistory:
-        ref = view.history
-        rows = self._prices.get(ref.pool, {})
-        named = tuple(rows[block] for block in sorted(rows) if ref.rows and ref.first_block <= block <= ref.last_block)
-        history = PriceHistory(pool=ref.pool, rows=named)
-        if len(named) != ref.rows or digest(history) != ref.digest:
-            raise JournalFault("the prices are not those of the view")
-        return history
 
     def _open_cycle(self, cycle_id: int) -> _Cycle:
         if cycle_id != len(self._cycles) or self._cycles[-1].state is not None:

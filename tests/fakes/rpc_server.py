@@ -146,8 +146,59 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Silence: a client that has waited enough hangs up."""
 
-class RpcServer:
+
+def send(handler: BaseHTTPRequestHandler, reply: Reply, *, byte_pause_s: float = 0.0) -> None:
+    """Put a reply on the wire, whole or, with a pause, byte by byte."""
+    if reply.body is None:
+        handler.close_connection = True
+        return
+    handler.send_response(reply.status)
+    for name, value in reply.headers.items():
+        handler.send_header(name, value)
+    handler.send_header("content-type", "application/json")
+    handler.send_header("content-length", str(len(reply.body) + reply.missing))
+    handler.end_headers()
+    for part in [reply.body[at : at + 1] for at in range(len(reply.body))] if byte_pause_s else [reply.body]:
+        handler.wfile.write(part)
+        handler.wfile.flush()
+        time.sleep(byte_pause_s)
+    handler.close_connection = handler.close_connection or reply.missing > 0
+
+
+class LoopbackServer:
+    """Serves on a port of this machine while its context lasts.
+
+    Args:
+        handler: of its requests.
+    """
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._misbehaviours: deque[Misbehaviour] = deque()
+        self._server = _Server(("127.0.0.1", 0), handler)
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def misbehave(self, *misbehaviours: Misbehaviour) -> None:
+        """Treat the next requests so, one each; after them it behaves again."""
+        self._misbehaviours.extend(misbehaviours)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class RpcServer(LoopbackServer):
     """The server; a context manager.
 
     Args:
@@ -156,26 +207,16 @@ class RpcServer:
     """
 
     def __init__(self, respond: Respond, *, delay_s: float = 0.0) -> None:
+        super().__init__(self._handler())
         self.respond = respond
         self.delay_s = delay_s
         self.bodies: list[bytes] = []
-        self._misbehaviours: deque[Misbehaviour] = deque()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def calls(self) -> list[list[str]]:
         """The methods of every HTTP request so far."""
         bodies = [json.loads(body) for body in self.bodies]
         return [[one["method"] for one in (body if isinstance(body, list) else [body])] for body in bodies]
-
-    def misbehave(self, *misbehaviours: Misbehaviour) -> None:
-        """Treat the next HTTP requests so, one each; after them it behaves again."""
-        self._misbehaviours.extend(misbehaviours)
 
     def behave(self) -> None:
         """Forget what was still to come."""
@@ -197,30 +238,9 @@ class RpcServer:
             wbufsize = -1
 
             def do_POST(self) -> None:
-                reply = server._reply(self.rfile.read(int(self.headers["content-length"])))
-                if reply.body is None:
-                    self.close_connection = True
-                    return
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(reply.body) + reply.missing))
-                self.end_headers()
-                self.wfile.write(reply.body)
-                self.wfile.flush()
-                self.close_connection = self.close_connection or reply.missing > 0
+                send(self, server._reply(self.rfile.read(int(self.headers["content-length"]))))
 
             def log_message(self, *_: object) -> None:
                 """Silence."""
 
         return Handler
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -23,21 +23,25 @@ from keeper.core.model.errors import JournalFault
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.record import CycleState
 from tests.builders import decision, ladder, memory, policy, reading, view
-from tests.histories import history, history_ref
+from tests.histories import history_ref, prices
 from tests.pairs import NOW_S, USDC_WETH_500, WALLET
 from tests.plans import attempt, bounds, done, place_stage, plan, shift_decision, unknown, withdraw_stage
+from tests.surroundings import surrounded
 
 POOL = USDC_WETH_500.address
-PRICES = history(1.0)
-COUNT = 11
+ROWS = prices(1.0)
+KNOWN = surrounded(1.0)
+COUNT = 12
 """Writes of :func:`writes`."""
-VIEW = view(held=ladder(), remembered=memory(), history=history_ref(PRICES))
+VIEW = view(held=ladder(), remembered=memory(), history=history_ref(KNOWN))
 
 
 def writes(journal: SqlJournal) -> Iterator[str]:
     """A full cycle with a fee bump and an unknown that is settled; yields after each write."""
-    journal.append_prices(POOL, PRICES.rows)
+    journal.append_prices(POOL, ROWS)
     yield "prices"
+    journal.append_history(KNOWN)
+    yield "history"
     cycle_id = journal.begin_cycle(policy(), VIEW, [reading()], shift_decision(), plan(digest(VIEW)))
     yield "begin"
     withdraw = journal.record_intent(cycle_id, withdraw_stage(), bounds())
@@ -60,6 +64,12 @@ def writes(journal: SqlJournal) -> Iterator[str]:
     yield "end"
 
 
+def remember(journal: SqlJournal) -> None:
+    """All that the cycles are made of."""
+    journal.append_prices(POOL, ROWS)
+    journal.append_history(KNOWN)
+
+
 def one_cycle(journal: SqlJournal) -> int:
     """A hold."""
     cycle_id = journal.begin_cycle(policy(), VIEW, [reading()], decision(), None)
@@ -73,7 +83,7 @@ def _say(what: object) -> None:
 
 
 def _starved(journal: SqlJournal, path: Path) -> None:
-    journal.append_prices(POOL, PRICES.rows)
+    remember(journal)
     _say(one_cycle(journal))
     log = path.with_name(f"{path.name}-wal").stat().st_size
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -120,7 +130,7 @@ def run(path: Path, manner: str) -> None:
         elif manner == "waiting":
             sys.stdin.readline()
         else:
-            journal.append_prices(POOL, PRICES.rows)
+            remember(journal)
             while True:
                 _say(one_cycle(journal))
 

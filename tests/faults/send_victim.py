@@ -22,7 +22,7 @@ from keeper.core.model.codec import digest
 from keeper.core.model.pool import PoolKey
 from keeper.core.model.record import Attempt
 from keeper.localchain.twin import attach
-from tests.builders import history, history_ref, ladder, memory, policy, reading, view
+from tests.builders import history, history_ref, ladder, memory, policy, prices, reading, view
 from tests.fakes.executor_scene import Scene
 from tests.pairs import NOW_S, USDC_WETH_500, WALLET, WETH_USDT_500
 from tests.plans import plan, shift_decision
@@ -92,9 +92,10 @@ def carry_out(points: Points, pool: PoolKey, url: str, path: Path) -> None:
 
     scene.clock.on_pause = pause
     with SqlJournal.open(path, chain_id=1, account=WALLET) as journal:
-        prices = history(1.0)
-        journal.append_prices(USDC_WETH_500.address, prices.rows)
-        seen = view(held=ladder(), remembered=memory(), history=history_ref(prices))
+        known = history(1.0)
+        journal.append_prices(USDC_WETH_500.address, prices(1.0))
+        journal.append_history(known)
+        seen = view(held=ladder(), remembered=memory(), history=history_ref(known))
         cycle_id = journal.begin_cycle(policy(), seen, [reading()], shift_decision(), plan(digest(seen)))
         points.pass_by("planned")
         stage, bounds = scene.core_stage(), scene.bounds()

@@ -15,17 +15,20 @@ import pytest
 
 from keeper.adapters.store.journal import SqlJournal
 from keeper.adapters.store.reader import open_reader
+from keeper.core.model.bar import MarketHistory
 from keeper.core.model.errors import ConfigError, JournalFault
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.record import CycleState
-from tests.faults.journal_writer import PRICES, one_cycle, writes
-from tests.pairs import WALLET
+from keeper.core.signals.windows import since
+from tests.faults.journal_writer import KNOWN, POOL, ROWS, one_cycle, remember, writes
+from tests.pairs import NOW_S, WALLET
 from tests.plans import tx_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITES = (
     "open",
     "prices",
+    "history",
     "begin",
     "intent withdraw",
     "attempt withdraw",
@@ -78,7 +81,9 @@ def test_a_kill_after_any_write_loses_none_and_recovery_finds_what_is_open(kille
 
     with SqlJournal.open(killed / f"{reached}.db", chain_id=1, account=WALLET) as journal:
         assert journal.verify() == ()
-        assert journal.last_price_block(PRICES.pool) == (PRICES.rows[-1].block if is_past("prices") else None)
+        assert journal.last_price_block(POOL) == (ROWS[-1].block if is_past("prices") else None)
+        stored = journal.market_history(POOL, since(NOW_S), up_to_s=NOW_S)
+        assert stored == (KNOWN if is_past("history") else MarketHistory(pool=POOL))
         unended = journal.open_cycle()
         assert (unended is not None) == (is_past("begin") and not is_past("end"))
         expected_open = [
@@ -170,7 +175,7 @@ def test_a_writer_that_never_lets_go_is_a_fault_and_passes(tmp_path: Path, monke
     monkeypatch.setattr("keeper.adapters.store.database.BUSY_TIMEOUT_S", 0.02)
     path = tmp_path / "journal.db"
     with SqlJournal.open(path, chain_id=1, account=WALLET) as journal, closing(sqlite3.connect(path)) as other:
-        journal.append_prices(PRICES.pool, PRICES.rows)
+        remember(journal)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalFault, match="locked"):
             one_cycle(journal)

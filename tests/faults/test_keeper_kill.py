@@ -16,7 +16,7 @@ from keeper.core.model.ladder import LayerKind
 from keeper.core.model.record import CycleState
 from keeper.localchain.anvil import Anvil
 from keeper.localchain.twin import running_twin
-from tests.fork.keeper_scene import Scene, cycle, opened
+from tests.fork.keeper_scene import QUIET_DRIFT, QUIET_STEP, Scene, cycle, opened
 
 pytestmark = pytest.mark.chain
 
@@ -46,7 +46,9 @@ class Stand:
         self.snapshot = rpc.call("evm_snapshot")
         if self.folder.exists():
             shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        return Scene(twin=self.scene.twin, pair=self.scene.pair, folder=folder, desk=self.scene.desk, usd=self.scene.usd)
+        return Scene(
+            twin=self.scene.twin, pair=self.scene.pair, folder=folder, desk=self.scene.desk, usd=self.scene.usd, step=QUIET_STEP
+        )
 
 
 @pytest.fixture(scope="module", params=list(STAGES))
@@ -54,14 +56,14 @@ def stand(request: pytest.FixtureRequest, anvil_base: Anvil, tmp_path_factory: p
     """A wallet whose next cycle opens a ladder, or one whose next cycle shifts every layer of it."""
     folder = tmp_path_factory.mktemp(request.param)
     with running_twin(base=anvil_base) as twin:
-        scene = opened(twin, folder)
+        scene = opened(twin, folder, step=QUIET_STEP)
         if request.param == "shift":
             with scene.keeper() as keeper:
                 assert cycle(keeper).state is CycleState.DONE
                 for _ in range(3):
-                    scene.quarters(1, drift=0.0025)
+                    scene.quarters(1, drift=QUIET_DRIFT)
                     assert cycle(keeper).state is CycleState.HELD
-            scene.quarters(1, drift=0.0025)
+            scene.quarters(1, drift=QUIET_DRIFT)
         yield Stand(scene=scene, snapshot=twin.chain.rpc.call("evm_snapshot"), folder=folder)
 
 

@@ -50,6 +50,9 @@ POSITIONS = 4
 QUARTER_S = 900
 STEP = 0.0028
 """Log return of a quarter of an hour in which the market goes by about half of its yearly size: a calm to normal market."""
+QUIET_STEP = 0.001
+"""Likewise, of a market so calm that a drift of three times as much soon leaves the core behind."""
+QUIET_DRIFT = 0.003
 PATTERN = (1, 1, -1, 1, -1, -1, 1, -1, -1, 1)
 HISTORY_QUARTERS = 30
 
@@ -132,6 +135,7 @@ class Scene:
     folder: Path
     desk: MarketDesk | None = None
     usd: float = PRICE_USD
+    step: float = STEP
     telling: Telling = field(default_factory=Telling)
     sent: list[Sent] = field(default_factory=list)
 
@@ -159,7 +163,7 @@ class Scene:
     def quarters(self, count: int, *, drift: float = 0.0) -> None:
         """Quarters of an hour with a swap each, up and down, and ``drift`` of log price in each."""
         for place in range(count):
-            self.go_to(self.usd * math.exp(drift + STEP * PATTERN[place % len(PATTERN)]), after_s=QUARTER_S)
+            self.go_to(self.usd * math.exp(drift + self.step * PATTERN[place % len(PATTERN)]), after_s=QUARTER_S)
 
     def wait(self, seconds: int) -> None:
         """Nothing happens for so long."""
@@ -279,11 +283,19 @@ def _position(token_id: int, row: Sequence[Any], answers: Iterator[tuple[int, in
     )
 
 
-def opened(twin: Twin, folder: Path, pair: Pair = USDC_PAIR, *, history: bool = True, funds: bool = True) -> Scene:
+def opened(
+    twin: Twin,
+    folder: Path,
+    pair: Pair = USDC_PAIR,
+    *,
+    history: bool = True,
+    funds: bool = True,
+    step: float = STEP,
+) -> Scene:
     """A market of half a day and a wallet of $250,000 and an ether of gas."""
     desk = MarketDesk(twin, pair.pools[0].address)
     open_pools(twin, pair.pools, PRICE_USD, owner=desk.contract)
-    scene = Scene(twin=twin, pair=pair, folder=folder, desk=desk)
+    scene = Scene(twin=twin, pair=pair, folder=folder, desk=desk, step=step)
     twin.chain.rpc.call("anvil_setBalance", scene.wallet, hex(GAS_ETH * 10**18))
     if funds:
         twin.fund(scene.wallet, pair.stable, EACH_USD * 10**6)

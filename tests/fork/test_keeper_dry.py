@@ -13,7 +13,7 @@ from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Done, Simulated
 from keeper.core.model.record import CycleRecord, CycleState
 from keeper.localchain.twin import Twin
-from tests.fork.keeper_scene import USDC_PAIR, USDT_PAIR, Pair, Scene, cycle, leave, opened
+from tests.fork.keeper_scene import QUIET_DRIFT, QUIET_STEP, USDC_PAIR, USDT_PAIR, Pair, Scene, cycle, leave, opened
 
 pytestmark = pytest.mark.chain
 
@@ -67,14 +67,14 @@ def assert_same(dry: CycleRecord, live: CycleRecord) -> None:
 
 @pytest.mark.parametrize("pair", [USDC_PAIR, USDT_PAIR], ids=lambda pair: pair.name)
 def test_opening_shifting_and_leaving_are_simulated_as_they_then_happen(twin: Twin, tmp_path: Path, pair: Pair) -> None:
-    scene = opened(twin, tmp_path, pair)
+    scene = opened(twin, tmp_path, pair, step=QUIET_STEP)
     dry = dry_run(scene, tmp_path / "dry-open")
     with scene.keeper() as keeper:
         assert_same(dry, cycle(keeper))
         for _ in range(3):
-            scene.quarters(1, drift=0.0025)
+            scene.quarters(1, drift=QUIET_DRIFT)
             cycle(keeper)
-        scene.quarters(1, drift=0.0025)
+        scene.quarters(1, drift=QUIET_DRIFT)
     scene.clock.pauses = 0
     dry = dry_run(scene, tmp_path / "dry-shift")
     assert len(dry.stages) == 3

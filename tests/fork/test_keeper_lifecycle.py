@@ -14,13 +14,25 @@ from keeper.core.model.plan import Done, Swap
 from keeper.core.model.record import CycleRecord, CycleState
 from keeper.localchain.anvil import Anvil
 from keeper.localchain.twin import running_twin
-from tests.fork.keeper_scene import EACH_USD, TWO_POOLS, USDC_PAIR, USDT_PAIR, Held, Pair, Scene, Sent, cycle, leave, opened
+from tests.fork.keeper_scene import (
+    EACH_USD,
+    QUIET_DRIFT,
+    QUIET_STEP,
+    TWO_POOLS,
+    USDC_PAIR,
+    USDT_PAIR,
+    Held,
+    Pair,
+    Scene,
+    Sent,
+    cycle,
+    leave,
+    opened,
+)
 
 pytestmark = pytest.mark.chain
 
 QUARTERS = 15
-DRIFT = 0.0025
-"""Of log price a quarter of an hour: calm becomes normal, and the price walks out of the core."""
 MOST_TRANSACTIONS = {USDC_PAIR.name: 3, TWO_POOLS.name: 3, USDT_PAIR.name: 5}
 """Of a rebalance of all layers; without permits swap and placement are approved by transactions of their own."""
 
@@ -68,7 +80,7 @@ def lived(scene: Scene) -> Day:
     with scene.keeper() as keeper:
         for place in range(QUARTERS + 1):
             if 0 < place < QUARTERS:
-                scene.quarters(1, drift=DRIFT)
+                scene.quarters(1, drift=QUIET_DRIFT)
             wealth, nonce, sent = scene.wealth(), scene.nonce, len(scene.sent)
             record = leave(keeper) if place == QUARTERS else cycle(keeper)
             steps.append(
@@ -90,7 +102,7 @@ def lived(scene: Scene) -> Day:
 @pytest.fixture(scope="module", params=[USDC_PAIR, USDT_PAIR, TWO_POOLS], ids=lambda pair: pair.name)
 def day(request: pytest.FixtureRequest, anvil_base: Anvil, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     with running_twin(base=anvil_base) as twin:
-        yield lived(opened(twin, tmp_path_factory.mktemp("day"), request.param))
+        yield lived(opened(twin, tmp_path_factory.mktemp("day"), request.param, step=QUIET_STEP))
 
 
 def test_the_first_cycle_opens_three_layers_from_the_wallet(day: Day) -> None:

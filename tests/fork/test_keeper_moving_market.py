@@ -12,7 +12,18 @@ from keeper.core.model.record import CycleState
 from keeper.engine.cycle import run_cycle
 from keeper.localchain import mainnet
 from keeper.localchain.twin import Twin
-from tests.fork.keeper_scene import POSITIONS, USDC_PAIR, USDT_PAIR, Between, Pair, Scene, cycle, opened
+from tests.fork.keeper_scene import (
+    POSITIONS,
+    QUIET_DRIFT,
+    QUIET_STEP,
+    USDC_PAIR,
+    USDT_PAIR,
+    Between,
+    Pair,
+    Scene,
+    cycle,
+    opened,
+)
 
 pytestmark = [
     pytest.mark.chain,
@@ -56,13 +67,13 @@ def test_a_placement_that_finds_another_price_leaves_no_allowance(
 def test_a_swap_that_fetches_something_else_is_followed_by_a_placement_of_just_that(
     twin: Twin, tmp_path: Path, pair: Pair, change: float
 ) -> None:
-    scene = opened(twin, tmp_path, pair)
+    scene = opened(twin, tmp_path, pair, step=QUIET_STEP)
     with scene.keeper() as keeper:
         cycle(keeper)
         for _ in range(3):
-            scene.quarters(1, drift=0.0025)
+            scene.quarters(1, drift=QUIET_DRIFT)
             cycle(keeper)
-        scene.quarters(1, drift=0.0025)
+        scene.quarters(1, drift=QUIET_DRIFT)
         between = Between(keeper, StageKind.SWAP, lambda: scene.go_to(scene.usd * (1 + change / 2)))
         record = run_cycle(replace(keeper.ports, executor=between), keeper.policy)
         assert record.state is CycleState.DONE

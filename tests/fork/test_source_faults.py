@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +16,6 @@ from keeper.core.model.errors import Fault, Reorged, Transient
 from keeper.localchain.twin import Twin
 from tests.bench.scene import Scene, opened, rungs
 from tests.fakes.rpc_server import (
-    Forward,
     Misbehaviour,
     Reply,
     Respond,
@@ -38,18 +37,8 @@ def scene(twin: Twin) -> Scene:
 
 
 @pytest.fixture
-def proxy(twin: Twin) -> Iterator[RpcServer]:
-    forward = Forward(twin.rpc_url)
-    with RpcServer(forward) as running:
-        yield running
-    forward.close()
-
-
-@pytest.fixture
-def rpc(proxy: RpcServer) -> Iterator[Rpc]:
-    client = Rpc(proxy.url, attempts=1)
-    yield client
-    client.close()
+def rpc(hasty: Rpc) -> Rpc:
+    return hasty
 
 
 @pytest.fixture
@@ -58,7 +47,7 @@ def steady(scene: Scene, rpc: Rpc) -> UniswapV3Source:
     scene.mint(rungs(scene.key, 3))
     scene.swap((True, 10**9))
     source = scene.source(rpc)
-    source.observe(token_ids=[], prices_after_block=None)
+    source.observe(token_ids=[], prices_after_block=None, sample_after_s=None)
     scene.swap((False, 10**17))
     return source
 
@@ -127,11 +116,11 @@ def test_a_fault_of_the_second_request_is_its_error_and_the_next_cycle_is_right(
     before = newest(twin.chain.rpc) - 1
     proxy.misbehave(passed, fault)
     with pytest.raises(Transient) as raised:
-        steady.observe(token_ids=[], prices_after_block=before)
+        steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None)
     assert type(raised.value) is error
-    found = steady.observe(token_ids=[], prices_after_block=before)
+    found = steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None)
     direct = Rpc(twin.rpc_url)
-    assert found == scene.source(direct).observe(token_ids=[], prices_after_block=before)
+    assert found == scene.source(direct).observe(token_ids=[], prices_after_block=before, sample_after_s=None)
     direct.close()
 
 
@@ -154,7 +143,7 @@ def test_a_fault_of_the_first_request_is_its_error(
 ) -> None:
     proxy.misbehave(fault)
     with pytest.raises((Transient, Fault)) as raised:
-        steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1)
+        steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1, sample_after_s=None)
     assert type(raised.value) is error
 
 
@@ -166,8 +155,8 @@ def elsewhere() -> Misbehaviour:
 def test_an_answer_from_another_block_is_asked_for_anew(twin: Twin, proxy: RpcServer, steady: UniswapV3Source) -> None:
     before = newest(twin.chain.rpc) - 1
     proxy.misbehave(elsewhere())
-    found = steady.observe(token_ids=[], prices_after_block=before)
-    assert found == steady.observe(token_ids=[], prices_after_block=before)
+    found = steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None)
+    assert found == steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None)
 
 
 def test_a_node_that_answers_from_another_block_for_ever_is_not_believed(
@@ -175,7 +164,7 @@ def test_a_node_that_answers_from_another_block_for_ever_is_not_believed(
 ) -> None:
     proxy.misbehave(*[fault for _ in range(LOOKS) for fault in (elsewhere(), passed)])
     with pytest.raises(AnotherBlock):
-        steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1)
+        steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1, sample_after_s=None)
 
 
 def test_a_block_that_is_replaced_between_the_requests_is_a_reorg(
@@ -189,12 +178,12 @@ def test_a_block_that_is_replaced_between_the_requests_is_a_reorg(
 
     proxy.misbehave(passed, reorganised)
     with pytest.raises(Reorged):
-        steady.observe(token_ids=[], prices_after_block=before)
+        steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None)
     # The swap is gone with its block: nothing is told of it, and the price is the old one.
-    again = steady.observe(token_ids=[], prices_after_block=before)
+    again = steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None)
     assert again.prices == ()
     scene.swap((False, 10**17))
-    assert len(steady.observe(token_ids=[], prices_after_block=before).prices) == 1
+    assert len(steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None).prices) == 1
 
 
 def test_blocks_that_come_between_the_requests_do_not_show(
@@ -208,11 +197,11 @@ def test_blocks_that_come_between_the_requests_do_not_show(
         return Reply(respond(body))
 
     proxy.misbehave(passed, overtaken)
-    found = steady.observe(token_ids=[], prices_after_block=before)
+    found = steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None)
     assert found.block.number == before + 1
     assert [row.block for row in found.prices] == [before + 1]
     assert len(found.positions) == 3
-    later = steady.observe(token_ids=[], prices_after_block=found.block.number)
+    later = steady.observe(token_ids=[], prices_after_block=found.block.number, sample_after_s=None)
     assert (len(later.prices), len(later.positions)) == (1, 4)
 
 
@@ -220,23 +209,25 @@ def test_a_swap_that_the_logs_keep_silent_about_is_noticed(twin: Twin, proxy: Rp
     before = newest(twin.chain.rpc) - 1
     proxy.misbehave(passed, tampered("eth_getLogs", result_is([])))
     with pytest.raises(BadReply, match="no swap log tells"):
-        steady.observe(token_ids=[], prices_after_block=before)
-    assert len(steady.observe(token_ids=[], prices_after_block=before).prices) == 1
+        steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None)
+    assert len(steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None).prices) == 1
 
 
 def test_a_node_that_lags_behind_what_is_known_is_not_believed(twin: Twin, steady: UniswapV3Source) -> None:
     with pytest.raises(StaleHead, match="was seen before"):
-        steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) + 1)
-    steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1)
+        steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) + 1, sample_after_s=None)
+    steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1, sample_after_s=None)
     twin.chain.rpc.call("anvil_rollback", 1)
     with pytest.raises(StaleHead):
-        steady.observe(token_ids=[], prices_after_block=None)
+        steady.observe(token_ids=[], prices_after_block=None, sample_after_s=None)
 
 
 def test_a_pool_without_a_price_is_named(twin: Twin, scene: Scene) -> None:
     direct = Rpc(twin.rpc_url)
     with pytest.raises(BadReply, match="not initialised"):
-        scene.source(direct, pools=(scene.key, USDC_WETH_3000)).observe(token_ids=[], prices_after_block=None)
+        scene.source(direct, pools=(scene.key, USDC_WETH_3000)).observe(
+            token_ids=[], prices_after_block=None, sample_after_s=None
+        )
     direct.close()
 
 
@@ -245,7 +236,7 @@ def test_repeated_reads_outlive_short_trouble(twin: Twin, scene: Scene, proxy: R
     pauses: list[float] = []
     client = Rpc(proxy.url, pause=pauses.append)
     proxy.misbehave(status(503), passed, cut, dropped)
-    found = scene.source(client).observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1)
+    found = scene.source(client).observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1, sample_after_s=None)
     client.close()
     assert len(found.prices) == 1
     assert pauses == [0.2, 0.2, 0.4]
@@ -253,6 +244,6 @@ def test_repeated_reads_outlive_short_trouble(twin: Twin, scene: Scene, proxy: R
 
 def test_the_first_request_of_a_cycle_asks_the_chain_id(proxy: RpcServer, steady: UniswapV3Source) -> None:
     proxy.bodies.clear()
-    steady.observe(token_ids=[], prices_after_block=None)
+    steady.observe(token_ids=[], prices_after_block=None, sample_after_s=None)
     assert proxy.calls[0] == ["eth_chainId", "eth_getBlockByNumber"]
     assert all("latest" not in json.dumps(json.loads(body)) for body in proxy.bodies[1:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,13 +16,6 @@ from tests.pairs import TICK, USDC_WETH_500, USDC_WETH_3000, WETH_USDT_500
 
 pytestmark = pytest.mark.chain
 UINT128 = 2**128 - 1
-
-
-@pytest.fixture
-def rpc(twin: Twin) -> Iterator[Rpc]:
-    client = Rpc(twin.rpc_url)
-    yield client
-    client.close()
 
 
 def paid_principal(rpc: Rpc, wallet: str, position: Position) -> tuple[int, int]:
@@ -72,7 +64,7 @@ def test_amounts_and_fees_are_what_a_withdrawal_would_pay(twin: Twin, rpc: Rpc, 
             # Withdrawn and not collected: it waits in the position and a collect pays it.
             scene.manage("decreaseLiquidity", (ids[0], 10**6, 0, 0, FAR_DEADLINE_S))
             trade(scene, seed * 100 + 50, 2)
-        observation = source.observe(token_ids=ids, prices_after_block=None)
+        observation = source.observe(token_ids=ids, prices_after_block=None, sample_after_s=None)
         assert [position.token_id for position in observation.positions] == ids
         for position in observation.positions:
             assert (position.amount0, position.amount1) == paid_principal(rpc, scene.wallet, position)
@@ -85,33 +77,33 @@ def test_what_is_owed_without_liquidity_counts_and_an_empty_position_does_not(tw
     scene = opened(twin)
     first, second = scene.mint(rungs(scene.key, 2))
     source = scene.source(rpc)
-    held = source.observe(token_ids=[first, second], prices_after_block=None).positions[0]
+    held = source.observe(token_ids=[first, second], prices_after_block=None, sample_after_s=None).positions[0]
     scene.manage("decreaseLiquidity", (first, held.liquidity, 0, 0, FAR_DEADLINE_S))
-    owing = source.observe(token_ids=[first, second], prices_after_block=None).positions[0]
+    owing = source.observe(token_ids=[first, second], prices_after_block=None, sample_after_s=None).positions[0]
     assert (owing.token_id, owing.liquidity, owing.amount0, owing.amount1) == (first, 0, 0, 0)
     assert (owing.fees0, owing.fees1) == (held.amount0, held.amount1)
     scene.manage("collect", (first, scene.wallet, UINT128, UINT128))
-    left = source.observe(token_ids=[first, second], prices_after_block=None).positions
+    left = source.observe(token_ids=[first, second], prices_after_block=None, sample_after_s=None).positions
     assert [position.token_id for position in left] == [second]
     scene.manage("increaseLiquidity", (first, 10**9, 10**18, 0, 0, FAR_DEADLINE_S))
-    assert len(source.observe(token_ids=[first, second], prices_after_block=None).positions) == 2
+    assert len(source.observe(token_ids=[first, second], prices_after_block=None, sample_after_s=None).positions) == 2
 
 
 def test_positions_come_and_go_with_their_owner(twin: Twin, rpc: Rpc) -> None:
     scene = opened(twin)
     ours = scene.mint(rungs(scene.key, 2))
     source = scene.source(rpc)
-    unknown = source.observe(token_ids=[], prices_after_block=None)
+    unknown = source.observe(token_ids=[], prices_after_block=None, sample_after_s=None)
     assert [position.token_id for position in unknown.positions] == ours
     theirs = scene.mint(rungs(scene.key, 1), owner=scene.trader)
-    still = source.observe(token_ids=[*ours, *theirs, 10**6], prices_after_block=None)
+    still = source.observe(token_ids=[*ours, *theirs, 10**6], prices_after_block=None, sample_after_s=None)
     assert [position.token_id for position in still.positions] == ours
     scene.manage("decreaseLiquidity", (ours[0], still.positions[0].liquidity, 0, 0, FAR_DEADLINE_S))
     scene.manage("collect", (ours[0], scene.wallet, UINT128, UINT128))
     scene.manage("burn", ours[0])
-    left = source.observe(token_ids=ours, prices_after_block=None)
+    left = source.observe(token_ids=ours, prices_after_block=None, sample_after_s=None)
     assert [position.token_id for position in left.positions] == ours[1:]
-    assert source.observe(token_ids=[], prices_after_block=None).positions == left.positions
+    assert source.observe(token_ids=[], prices_after_block=None, sample_after_s=None).positions == left.positions
 
 
 def test_positions_of_pools_that_are_not_configured_are_left_out(twin: Twin, rpc: Rpc) -> None:
@@ -119,9 +111,11 @@ def test_positions_of_pools_that_are_not_configured_are_left_out(twin: Twin, rpc
     other = opened(twin, USDC_WETH_3000)
     foreign = other.mint(rungs(USDC_WETH_3000, 2))
     ours = scene.mint(rungs(scene.key, 1))
-    found = scene.source(rpc).observe(token_ids=[], prices_after_block=None)
+    found = scene.source(rpc).observe(token_ids=[], prices_after_block=None, sample_after_s=None)
     assert [position.token_id for position in found.positions] == ours
-    both = scene.source(rpc, pools=(USDC_WETH_500, USDC_WETH_3000)).observe(token_ids=[], prices_after_block=None)
+    both = scene.source(rpc, pools=(USDC_WETH_500, USDC_WETH_3000)).observe(
+        token_ids=[], prices_after_block=None, sample_after_s=None
+    )
     assert [position.token_id for position in both.positions] == [*foreign, *ours]
     assert [pool.state.key for pool in both.pools] == [USDC_WETH_500, USDC_WETH_3000]
     assert both.wallet.balances == found.wallet.balances

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
-from keeper.adapters.chain.preflight import CheckResult, Expectation, PermitDomain, preflight
+from keeper.adapters.chain.preflight import LOOKS, CheckResult, Expectation, PermitDomain, preflight
+from keeper.adapters.evm.abi import contract
 from keeper.adapters.evm.rpc import Rpc
 from keeper.localchain import mainnet
 from keeper.localchain.chain import LocalTx
 from keeper.localchain.twin import Twin
 from tests.bench.scene import ERC20, Scene, opened, rungs
-from tests.fakes.rpc_server import RpcServer, table
+from tests.fakes.rpc_server import Forward, RpcServer, table
 from tests.pairs import USDC, USDC_WETH_500, USDC_WETH_3000, WETH
 
 pytestmark = pytest.mark.chain
@@ -30,6 +33,7 @@ EXPECTED = Expectation(
     twap_window_s=WINDOW_S,
     native_reserve_wei=10**17,
 )
+OBSERVATIONS = "0x" + contract("UniswapV3Pool").function("observations").encode(0)[:4].hex()
 NOWHERE = "0x00000000000000000000000000000000DeaDBeef"
 
 
@@ -151,6 +155,43 @@ def test_each_mistake_is_found_by_its_own_line(
     results = checks(rpc, scene, expected)
     assert wrong(results) == found
     assert any(remedy in results[name].remedy for name in found)
+
+
+class Hurried(Forward):
+    """A node that answers from its newest block, and blocks with swaps arrive while it is asked for observations."""
+
+    def __init__(self, scene: Scene, times: int) -> None:
+        super().__init__(scene.twin.rpc_url)
+        self._scene = scene
+        self.left = times
+
+    def __call__(self, body: bytes) -> bytes:
+        entries = json.loads(body)
+        entries = entries if isinstance(entries, list) else [entries]
+        observed = [one for one in entries if one["method"] == "eth_call" and one["params"][0]["data"].startswith(OBSERVATIONS)]
+        if observed and self.left:
+            self.left -= 1
+            for _ in range(3):
+                self._scene.swap((True, 10**9))
+            for one in observed:
+                one["params"][1] = "latest"
+            body = json.dumps(entries).encode()
+        return super().__call__(body)
+
+
+@pytest.mark.parametrize("times", [0, 1, LOOKS - 1])
+def test_blocks_that_arrive_meanwhile_do_not_shorten_a_pools_history(scene: Scene, times: int) -> None:
+    with closing(Hurried(scene, times)) as node, RpcServer(node) as server, closing(Rpc(server.url)) as rpc:
+        results = {result.name: result for result in preflight(rpc, EXPECTED, wallet=None, now_s=None)}
+    assert wrong(results) == set()
+    assert node.left == 0
+
+
+def test_a_node_that_never_answers_from_the_block_that_is_named_is_not_believed(scene: Scene) -> None:
+    with closing(Hurried(scene, LOOKS)) as node, RpcServer(node) as server, closing(Rpc(server.url)) as rpc:
+        results = {result.name: result for result in preflight(rpc, EXPECTED, wallet=None, now_s=None)}
+    assert wrong(results) == {"rpc"}
+    assert "later blocks" in results["rpc"].found
 
 
 def test_after_a_wrong_chain_nothing_else_is_asked(rpc: Rpc, scene: Scene) -> None:

@@ -28,14 +28,6 @@ def scene(twin: Twin) -> Scene:
 
 
 @pytest.fixture
-def proxy(twin: Twin) -> Iterator[RpcServer]:
-    forward = Forward(twin.rpc_url)
-    with RpcServer(forward) as running:
-        yield running
-    forward.close()
-
-
-@pytest.fixture
 def rpc(proxy: RpcServer) -> Iterator[Rpc]:
     client = Rpc(proxy.url)
     yield client
@@ -53,7 +45,7 @@ class Cycles:
     def run(self, ids: list[int]) -> tuple[Observation, int]:
         before = self.rpc.requests
         last = self.rows[-1].block if self.rows else None
-        observation = self.source.observe(token_ids=ids, prices_after_block=last)
+        observation = self.source.observe(token_ids=ids, prices_after_block=last, sample_after_s=None)
         self.rows += observation.prices
         return observation, self.rpc.requests - before
 
@@ -89,15 +81,19 @@ def test_a_quiet_cycle_takes_two_requests(scene: Scene, rpc: Rpc, twin: Twin) ->
 
 def test_a_pool_without_swaps_is_looked_back_over_once(scene: Scene, rpc: Rpc, twin: Twin) -> None:
     cycles = Cycles(scene, rpc)
-    cycles.run([])
+    since_s = cycles.run([])[0].prices_since_s
+    assert since_s is not None
     for _ in range(2):
         twin.chain.mine()
         observation, requests = cycles.run([])
-        assert (requests, observation.prices) == (2, ())
+        assert (requests, observation.prices, observation.prices_since_s) == (2, (), since_s)
     scene.swap((True, 10**9))
     twin.chain.mine()
     observation, requests = cycles.run([])
     assert (requests, [row.block for row in observation.prices]) == (2, [observation.block.number - 1])
+    # Nothing was known before: it is the first look that says since when.
+    assert observation.prices_since_s == since_s
+    assert cycles.run([])[0].prices_since_s is None
 
 
 def test_what_is_met_for_the_first_time_takes_one_request_more_and_a_foreign_mint_two(scene: Scene, rpc: Rpc) -> None:

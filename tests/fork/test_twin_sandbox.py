@@ -1,13 +1,23 @@
-"""The sandbox on a fork: any node of mainnet serves, here one of ours."""
+"""The sandbox: on a fork, where any node of mainnet serves, and with what surrounds the pools on a chain of its own."""
 
 from __future__ import annotations
+
+import threading
+from contextlib import closing
 
 import pytest
 
 from keeper.adapters.evm.rpc import Rpc
-from keeper.localchain import mainnet
-from keeper.localchain.sandbox import forked
+from keeper.adapters.lending.aave_v3 import AaveReserves
+from keeper.adapters.prices.chainlink import ChainlinkFeed, ChainlinkFeeds
+from keeper.core.model.bar import Quote
+from keeper.localchain import aave, mainnet
+from keeper.localchain.chainlink import ETH_USD
+from keeper.localchain.prices import Scenario
+from keeper.localchain.reporting import DEVIATION, HEARTBEAT_S
+from keeper.localchain.sandbox import Sandbox, forked, up
 from keeper.localchain.twin import Twin
+from tests.fork.readings import newest, read_at
 
 pytestmark = pytest.mark.chain
 
@@ -21,3 +31,51 @@ def test_a_fork_has_the_contracts_and_a_wallet_that_was_dealt_tokens(twin: Twin)
         assert sandbox.twin.balance_raw(sandbox.wallet.address, mainnet.USDC) == 500_000 * 10**6
         assert sandbox.twin.balance_raw(sandbox.wallet.address, mainnet.WETH) == 120 * 10**18
     assert twin.balance_raw(twin.accounts[0].address, mainnet.USDC) == 0
+
+
+FEED = ChainlinkFeed(
+    name="chainlink_eth_usd", address=ETH_USD, decimals=8, heartbeat_s=HEARTBEAT_S + 600, min_value=50.0, max_value=100_000.0
+)
+
+
+def quote(sandbox: Sandbox) -> Quote:
+    """What the sandbox' feed says at its newest block."""
+    with closing(Rpc(sandbox.twin.rpc_url)) as rpc:
+        source, head = ChainlinkFeeds([FEED]), newest(rpc)
+        (told,) = source.quotes(read_at(rpc, head, source)[0], head)
+        return told
+
+
+def test_a_sandbox_has_a_price_feed_and_a_lending_market_with_loans() -> None:
+    with up(port=0) as sandbox, closing(Rpc(sandbox.twin.rpc_url)) as rpc:
+        told = quote(sandbox)
+        assert (told.value, told.fault) == (4150.0, None)
+        source = AaveReserves(aave.POOL, [mainnet.WETH, mainnet.USDC])
+        reserves = source.reserves(read_at(rpc, newest(rpc), source)[0])
+        used = [reserve.debt / (reserve.debt + reserve.available) for reserve in reserves]
+        assert used == pytest.approx([0.6, 0.7], rel=1e-3)
+
+
+def test_the_feed_follows_the_markets_price_as_mainnets_does() -> None:
+    """Never further off than it may be, and never older than its heartbeat."""
+    with up(port=0, scenario=Scenario.WHIPSAW, days=0.1) as sandbox:
+        market, reporter, distances, rounds = sandbox.market, sandbox.reporter, [], set()
+        assert market is not None
+        assert reporter is not None
+        while (report := market.step()) is not None:
+            assert report.external_price is not None
+            reporter.follow(report.external_price, report.timestamp_s)
+            told = quote(sandbox)
+            assert told.fault is None
+            assert told.value is not None
+            distances.append(abs(report.external_price / told.value - 1))
+            rounds.add(told.as_of_s)
+        assert max(distances) < DEVIATION
+        assert 1 < len(rounds) < len(distances) / 4
+
+
+def test_running_the_sandbox_lets_the_feed_follow() -> None:
+    with up(port=0, scenario=Scenario.CALM, days=0.01) as sandbox:
+        before = quote(sandbox)
+        sandbox.run(threading.Event(), block_every_s=0.0)
+        assert quote(sandbox).as_of_s > before.as_of_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import pytest
@@ -15,13 +14,9 @@ from keeper.core.quant.lvr import (
     lvr_rate,
 )
 from keeper.core.quant.returns import compound_period_years
-from keeper.core.quant.volatility import Bar, close_to_close, ewma, garman_klass
+from keeper.core.quant.volatility import close_to_close, ewma, garman_klass
+from tests.eight_bars import BARS, RETURNS
 
-OPENS = (2000, 2010, 1985, 2040, 2035, 1990, 2005, 2060)
-HIGHS = (2025, 2018, 2050, 2062, 2041, 2015, 2071, 2080)
-LOWS = (1990, 1970, 1980, 2021, 1975, 1968, 2001, 2035)
-CLOSES = (2011, 1984, 2042, 2033, 1992, 2003, 2062, 2048)
-RETURNS = [math.log(b / a) for a, b in itertools.pairwise(CLOSES)]
 WEEK = 7 / 365
 LOWER, UPPER = math.log(1600 / 2000), math.log(2500 / 2000)
 
@@ -35,11 +30,7 @@ def test_ewma_variance():
 
 
 def test_garman_klass_variance():
-    bars = [
-        Bar(open=math.log(o), high=math.log(h), low=math.log(low), close=math.log(c))
-        for o, h, low, c in zip(OPENS, HIGHS, LOWS, CLOSES, strict=True)
-    ]
-    assert garman_klass(bars) == pytest.approx(2.49437846735725e-4, rel=1e-12)
+    assert garman_klass(BARS) == pytest.approx(2.49437846735725e-4, rel=1e-12)
 
 
 def test_probability_to_stay_in_a_range_for_a_week():

@@ -94,7 +94,7 @@ def observed(scene: Scene, rpc: Rpc, ids: Sequence[int]) -> tuple[PoolView, tupl
     """The pool, after time enough for a mean price, and our positions."""
     for _ in range(TWAP_WINDOW_S // 12 + 1):
         scene.twin.chain.mine()
-    found = scene.source(rpc).observe(token_ids=ids, prices_after_block=None)
+    found = scene.source(rpc).observe(token_ids=ids, prices_after_block=None, sample_after_s=None)
     (pool,) = found.pools
     return pool, found.positions
 
@@ -229,7 +229,7 @@ def must_be_as_foreseen(scene: Scene, rpc: Rpc, step: Swap, before: PoolView, af
     assert expected[0] >= step.amount_out_min > 0
     assert after.state.sqrt_price_x96 == expected[1]
     assert swapped(scene, step) == expected[0]
-    (found,) = scene.source(rpc).observe(token_ids=[], prices_after_block=None).pools
+    (found,) = scene.source(rpc).observe(token_ids=[], prices_after_block=None, sample_after_s=None).pools
     told = (after.state.sqrt_price_x96, after.state.tick, after.state.liquidity)
     assert (found.state.sqrt_price_x96, found.state.tick, found.state.liquidity) == told
 
@@ -280,7 +280,7 @@ def test_a_shift_foresees_the_pool_that_its_own_withdrawal_leaves(
     assert before.state.liquidity < pool.state.liquidity
     assert foreseen(before, step) != quoted(rpc, key, step)
     withdrawn(scene, withdrawals)
-    (left,) = scene.source(rpc).observe(token_ids=[], prices_after_block=None).pools
+    (left,) = scene.source(rpc).observe(token_ids=[], prices_after_block=None, sample_after_s=None).pools
     assert (left.ticks, left.state.liquidity, left.state.sqrt_price_x96) == (
         before.ticks,
         before.state.liquidity,

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
-from typing import Protocol
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from keeper.adapters.store.journal import SqlJournal
+from keeper.core.model.bar import MINUTE_S, MarketHistory
 from keeper.core.model.codec import digest, encode
 from keeper.core.model.errors import JournalFault
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import StageKind, StageOutcome
-from keeper.core.model.pool import BlockPrice, PriceHistory
 from keeper.core.model.record import CycleState, StageRecord
 from keeper.core.model.view import NO_MEMORY
-from keeper.ports.journal import Journal
-from tests.builders import block_price, decision, history, history_ref, ladder, memory, policy, reading, view
-from tests.fakes.memory_journal import MemoryJournal
-from tests.pairs import NOW_S, USDC_WETH_500, USDC_WETH_3000, WALLET
+from keeper.core.signals.windows import since
+from keeper.ports.journal import HistoryEnd, Journal
+from tests.builders import decision, history_ref, ladder, memory, policy, prices, reading, view
+from tests.pairs import NOW_S, USDC_WETH_500
 from tests.plans import (
     attempt,
     bounds,
@@ -37,31 +28,18 @@ from tests.plans import (
     unknown,
     withdraw_stage,
 )
+from tests.ports.journals import Steerable
+from tests.surroundings import surrounded
 
 POOL = USDC_WETH_500.address
-
-
-class Steerable(Journal, Protocol):
-    """A journal with a person's orders, as the command line gives them."""
-
-    def pause(self, why: str) -> None: ...
-    def resume(self) -> None: ...
-    def clear_halt(self) -> None: ...
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Steerable]:
-    if request.param == "memory":
-        yield MemoryJournal()
-        return
-    with SqlJournal.open(tmp_path / "journal.db", chain_id=1, account=WALLET) as stored:
-        yield stored
+KNOWN = surrounded(3.0)
+NOTHING_KNOWN = MarketHistory(pool=POOL)
 
 
 def begin(journal: Journal, *, acting: bool = True) -> int:
-    prices = history(1.0)
-    journal.append_prices(POOL, prices.rows)
-    seen = view(held=ladder(), remembered=memory(), history=history_ref(prices))
+    journal.append_prices(POOL, prices(1.0))
+    journal.append_history(KNOWN)
+    seen = view(held=ladder(), remembered=memory(), history=history_ref(KNOWN))
     if not acting:
         return journal.begin_cycle(policy(), seen, [reading()], decision(), None)
     return journal.begin_cycle(policy(), seen, [reading()], shift_decision(), plan(digest(seen)))
@@ -69,7 +47,12 @@ def begin(journal: Journal, *, acting: bool = True) -> int:
 
 def test_a_journal_that_never_ran_knows_nothing(journal: Steerable) -> None:
     assert journal.last_price_block(POOL) is None
-    assert journal.history(POOL, since_s=0, up_to_block=2**62) == PriceHistory(pool=POOL, rows=())
+    assert journal.prices(POOL, since_s=0, up_to_block=2**62) == ()
+    assert journal.history_end(POOL) == HistoryEnd(minute=None, hour_s=None, sample_s=None, quote_s=None)
+    assert journal.history_end(POOL).known_until_s == 0
+    assert journal.bars(POOL, MINUTE_S, since_s=0, before_s=2**62) == ()
+    assert journal.newest_quotes(["chainlink_eth_usd"]) == {}
+    assert journal.market_history(POOL, since(NOW_S), up_to_s=NOW_S) == NOTHING_KNOWN
     assert journal.memory() == NO_MEMORY
     assert journal.layer_tokens() == {}
     assert journal.open_intents() == ()
@@ -79,72 +62,22 @@ def test_a_journal_that_never_ran_knows_nothing(journal: Steerable) -> None:
         journal.cycle(1)
 
 
-# prices
-
-
-def test_prices_come_back_exactly_and_by_pool(journal: Steerable) -> None:
-    wide = block_price(sqrt_price_x96=2**160 - 1, high_x96=2**160 - 1, low_x96=4295128739, volume0=2**128, volume1=0)
-    journal.append_prices(POOL, [wide])
-    journal.append_prices(USDC_WETH_3000.address, [block_price(tick=0)])
-    assert journal.history(POOL, since_s=0, up_to_block=wide.block).rows == (wide,)
-    assert journal.last_price_block(POOL) == wide.block
-
-
-def test_both_ends_of_a_stretch_are_in_it(journal: Steerable) -> None:
-    rows = history(1.0).rows
-    journal.append_prices(POOL, rows)
-    found = journal.history(POOL, since_s=rows[3].timestamp_s, up_to_block=rows[7].block)
-    assert found.rows == rows[3:8]
-    assert journal.history(POOL, since_s=rows[3].timestamp_s + 1, up_to_block=rows[7].block - 1).rows == rows[4:7]
-    assert journal.history(POOL, since_s=rows[-1].timestamp_s + 1, up_to_block=rows[-1].block).rows == ()
-
-
-def test_what_is_stored_is_sealed(journal: Steerable) -> None:
-    first, second, third = (block_price(block) for block in (100, 110, 120))
-    journal.append_prices(POOL, [first, third])
-    journal.append_prices(POOL, [first, second, replace(third, swaps=9)])
-    assert journal.history(POOL, since_s=0, up_to_block=120).rows == (first, third)
-
-
-@given(st.lists(st.lists(st.integers(0, 40), max_size=8), max_size=6), st.integers(0, 40), st.integers(0, 40))
-@settings(max_examples=25, deadline=None)
-def test_the_double_and_the_real_one_keep_the_same_prices(
-    tmp_path_factory: pytest.TempPathFactory, batches: list[list[int]], since_block: int, up_to_block: int
-) -> None:
-    double = MemoryJournal()
-    path = tmp_path_factory.mktemp("prices") / "journal.db"
-    with SqlJournal.open(path, chain_id=1, account=WALLET) as stored:
-        for number, batch in enumerate(batches):
-            rows = [_numbered(block, number) for block in batch]
-            double.append_prices(POOL, rows)
-            stored.append_prices(POOL, rows)
-            assert stored.last_price_block(POOL) == double.last_price_block(POOL)
-        since_s = block_price(since_block).timestamp_s
-        found = stored.history(POOL, since_s=since_s, up_to_block=up_to_block)
-        assert found == double.history(POOL, since_s=since_s, up_to_block=up_to_block)
-        assert all(one.block < other.block for one, other in pairwise(found.rows))
-
-
-def _numbered(block: int, batch: int) -> BlockPrice:
-    return block_price(block, swaps=1 + batch)
-
-
 # cycles
 
 
 def test_a_cycle_comes_back_bit_for_bit(journal: Steerable) -> None:
-    prices = history(1.0)
-    journal.append_prices(POOL, prices.rows)
-    seen = view(held=ladder(), remembered=memory(), history=history_ref(prices))
+    journal.append_history(KNOWN)
+    seen = view(held=ladder(), remembered=memory(), history=history_ref(KNOWN))
     wanted = plan(digest(seen))
-    readings = (reading(), reading("gas.base_fee", 1.1e-9), reading("volatility.implied", None))
+    poor = reading("volatility.implied", None, note="no earlier sample of fee growth")
+    readings = (reading(z=-0.1 - 0.2), reading("gas.base_fee", 1.1e-9), poor)
     cycle_id = journal.begin_cycle(policy(), seen, list(readings), shift_decision(), wanted)
     journal.end_cycle(cycle_id, CycleState.BLOCKED, memory())
 
     found = journal.cycle(cycle_id)
     assert (found.id, found.state, found.stages) == (cycle_id, CycleState.BLOCKED, ())
     assert (found.policy, found.readings, found.decision, found.plan) == (policy(), readings, shift_decision(), wanted)
-    assert found.history == prices
+    assert journal.named_history(found.view) == KNOWN
     assert encode(found.view) == encode(seen)
 
 
@@ -153,30 +86,6 @@ def test_a_hold_is_a_cycle_too(journal: Steerable) -> None:
     journal.end_cycle(cycle_id, CycleState.HELD, memory())
     assert journal.cycle(cycle_id).plan is None
     assert journal.cycle(cycle_id).state is CycleState.HELD
-
-
-def test_a_view_without_history_can_be_replayed(journal: Steerable) -> None:
-    nothing = PriceHistory(pool=POOL, rows=())
-    journal.append_prices(POOL, history(1.0).rows)
-    cycle_id = journal.begin_cycle(policy(), view(history=history_ref(nothing)), [], decision(), None)
-    assert journal.cycle(cycle_id).history == nothing
-
-
-def test_later_prices_do_not_change_an_old_view(journal: Steerable) -> None:
-    rows = history(1.0).rows
-    early = PriceHistory(pool=POOL, rows=rows[:10])
-    journal.append_prices(POOL, early.rows)
-    cycle_id = journal.begin_cycle(policy(), view(history=history_ref(early)), [], decision(), None)
-    journal.append_prices(POOL, rows)
-    assert journal.cycle(cycle_id).history == early
-
-
-def test_prices_that_are_not_those_of_the_view_are_a_fault(journal: Steerable) -> None:
-    prices = history(1.0)
-    journal.append_prices(POOL, prices.rows[:-1])
-    cycle_id = journal.begin_cycle(policy(), view(history=history_ref(prices)), [], decision(), None)
-    with pytest.raises(JournalFault, match="prices"):
-        journal.cycle(cycle_id)
 
 
 def test_memory_is_what_the_last_ended_cycle_left(journal: Steerable) -> None:

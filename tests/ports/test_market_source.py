@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from keeper.adapters.evm.rpc import Rpc
+from keeper.adapters.prices.deribit import Deribit, IndexPrice
 from keeper.core.model.codec import decode, encode
 from keeper.core.model.pool import BlockPrice
 from keeper.core.model.record import Observation
@@ -19,6 +20,8 @@ from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.localchain.twin import Twin
 from keeper.ports.chain import MarketSource
 from tests.bench.scene import opened, rungs
+from tests.fakes.deribit_server import DeribitServer
+from tests.pairs import USDC_WETH_3000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +38,24 @@ class Case:
 
 
 @pytest.fixture
-def on_the_twin(twin: Twin) -> Case:
+def deribit_server(twin: Twin) -> Iterator[DeribitServer]:
+    with DeribitServer(sent_s=twin.chain.timestamp_s()) as server:
+        yield server
+
+
+@pytest.fixture
+def on_the_twin(twin: Twin, deribit_server: DeribitServer) -> Case:
     scene = opened(twin)
+    items = [
+        IndexPrice(name="eth_usd", index="eth_usd", least=1.0, most=1e6, every_s=12, most_age_s=3_600),
+        # Soon too old, so that there is a quote without a value too.
+        IndexPrice(name="strict", index="eth_usd", least=1.0, most=1e6, every_s=12, most_age_s=0),
+    ]
 
     @contextmanager
     def source() -> Generator[MarketSource, None, None]:
-        with closing(Rpc(twin.rpc_url)) as rpc:
-            yield scene.source(rpc)
+        with closing(Rpc(twin.rpc_url)) as rpc, closing(Deribit(items, url=deribit_server.url)) as off_chain:
+            yield scene.source(rpc, universe=(scene.key, USDC_WETH_3000), off_chain=off_chain)
 
     def move(size: int) -> None:
         scene.swap(
@@ -71,7 +85,7 @@ def walk(case: Case, source: MarketSource) -> Iterator[Observation]:
             case.idle() if size == 0 else case.move(size)
         if sizes == [3]:
             ids = case.place()
-        observation = source.observe(token_ids=ids, prices_after_block=last)
+        observation = source.observe(token_ids=ids, prices_after_block=last, sample_after_s=None)
         last = observation.prices[-1].block if observation.prices else last
         yield observation
 
@@ -100,18 +114,25 @@ def test_prices_are_told_once_each_up_to_the_block_of_the_view(case: Case) -> No
             assert all(row.timestamp_s <= observation.block.timestamp_s for row in observation.prices)
             assert all(row.low_x96 <= row.sqrt_price_x96 <= row.high_x96 for row in observation.prices)
             assert all(row.swaps > 0 for row in observation.prices)
+            for row in observation.prices:
+                for net, volume in ((row.net0, row.volume0), (row.net1, row.volume1)):
+                    assert net is not None
+                    assert abs(net) <= volume
+                    assert (volume - net) % 2 == 0
+                assert row.jit0 is not None
+                assert 0 <= row.jit0 <= row.volume0
             rows += observation.prices
             assert rows[-1].sqrt_price_x96 == observation.pools[0].state.sqrt_price_x96
         assert [row.block for row in rows] == sorted({row.block for row in rows})
-        assert list(source.observe(token_ids=[], prices_after_block=None).prices) == rows
+        assert list(source.observe(token_ids=[], prices_after_block=None, sample_after_s=None).prices) == rows
         with case.source() as other:
-            assert list(other.observe(token_ids=[], prices_after_block=None).prices) == rows
+            assert list(other.observe(token_ids=[], prices_after_block=None, sample_after_s=None).prices) == rows
 
 
 def test_two_sources_see_the_same(case: Case) -> None:
     with case.source() as source, case.source() as other:
         for observation in walk(case, source):
-            fresh = other.observe(token_ids=[], prices_after_block=observation.block.number)
+            fresh = other.observe(token_ids=[], prices_after_block=observation.block.number, sample_after_s=None)
             assert (fresh.block, fresh.pools, fresh.wallet, fresh.gas) == (
                 observation.block,
                 observation.pools,
@@ -132,5 +153,41 @@ def test_an_observation_survives_its_own_json_and_is_small(case: Case) -> None:
 def test_prices_after_the_newest_block_are_none(case: Case) -> None:
     with case.source() as source:
         observation = next(walk(case, source))
-        again = source.observe(token_ids=[], prices_after_block=observation.block.number)
+        again = source.observe(token_ids=[], prices_after_block=observation.block.number, sample_after_s=None)
         assert again.prices == ()
+
+
+def test_prices_say_since_when_they_are_complete_unless_they_follow_on_known_ones(case: Case) -> None:
+    with case.source() as source:
+        first, *others = walk(case, source)
+        assert first.prices_since_s is not None
+        assert all(row.timestamp_s >= first.prices_since_s for row in first.prices)
+        assert [one.prices_since_s for one in others] == [None] * len(others)
+
+
+def test_a_sample_is_there_when_it_is_due_and_is_of_the_view_s_block(case: Case) -> None:
+    with case.source() as source:
+        for seen in walk(case, source):
+            assert seen.sample is None
+            now_s, known = seen.block.timestamp_s, seen.block.number
+            assert source.observe(token_ids=[], prices_after_block=known, sample_after_s=now_s + 1).sample is None
+            sample = source.observe(token_ids=[], prices_after_block=known, sample_after_s=now_s).sample
+            assert sample is not None
+            assert (sample.block, sample.timestamp_s) == (seen.block.number, now_s)
+            state = seen.pools[0].state
+            assert (sample.fee_growth_global0_x128, sample.fee_growth_global1_x128) == (
+                state.fee_growth_global0_x128,
+                state.fee_growth_global1_x128,
+            )
+
+
+def test_each_quote_has_a_value_or_a_fault_and_is_no_younger_than_the_view(case: Case) -> None:
+    with case.source() as source:
+        views = list(walk(case, source))
+    for seen in views:
+        names = [quote.name for quote in seen.quotes]
+        assert len(names) == len(set(names))
+        assert all(quote.as_of_s <= seen.block.timestamp_s for quote in seen.quotes)
+    quotes = [quote for seen in views for quote in seen.quotes]
+    assert all((quote.value is None) == (quote.fault is not None) for quote in quotes)
+    assert {quote.value is None for quote in quotes} == {True, False}

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from keeper.core.model.decision import CloseLayer, CompoundLayer, OpenLayer, ShiftLayer
 from keeper.core.model.ladder import Layer, LayerKind, Regime
-from keeper.core.model.policy import Shape
+from keeper.core.model.policy import CalendarPolicy, Shape, SignalWeight, StressPolicy
 from keeper.core.model.view import Quality
 from keeper.core.signals import names
+from keeper.core.signals.risk import RISKS
 from keeper.core.strategy import advance, decide
-from keeper.core.strategy.regime import next_regime
+from keeper.core.strategy.caution import caution, cautious_weights
 from keeper.core.strategy.targets import extent, target_ladder
 from tests.builders import (
     NOW_S,
@@ -27,87 +28,19 @@ from tests.builders import (
     memory,
     policy,
     pool_view,
-    reading,
+    readings,
     view,
 )
 
-RULES = policy().regimes
+SCORED = StressPolicy(weights=(SignalWeight(name=names.RSI, weight=1.0),))
 volatilities = st.floats(0.0, 5.0)
 ticks = st.integers(TICK - 20_000, TICK + 20_000)
 regimes = st.sampled_from(list(Regime))
-poor = st.sampled_from([Quality.SHORT, Quality.STALE, Quality.MISSING])
 
 
-def forecast(value, quality=Quality.GOOD):
+def known(value=0.6, quality=Quality.GOOD, implied=0.6, **more):
     missing = quality is Quality.MISSING
-    return reading(names.VOLATILITY_FORECAST, None if missing else value, quality=quality)
-
-
-def readings(value=0.6, quality=Quality.GOOD, implied=0.6):
-    return (forecast(value, quality), reading(names.VOLATILITY_POOL_IMPLIED, implied))
-
-
-# ---- regime
-
-
-@settings(deadline=None)
-@given(regimes, volatilities, st.one_of(st.none(), st.integers(0, 100_000)), st.integers(1, 90_000))
-def test_deciding_twice_in_the_same_moment_changes_nothing(regime, value, since, dwell):
-    rules = replace(RULES, dwell_s=dwell)
-    lower = None if since is None else NOW_S - since
-    once = next_regime(memory(regime=regime, lower_regime_since_s=lower), forecast(value), rules, NOW_S)
-    again = next_regime(
-        memory(regime=once.regime, regime_since_s=once.since_s, lower_regime_since_s=once.lower_since_s),
-        forecast(value),
-        rules,
-        NOW_S,
-    )
-    assert (again.regime, again.lower_since_s, again.since_s) == (once.regime, once.lower_since_s, once.since_s)
-
-
-@settings(deadline=None)
-@given(
-    st.sampled_from([("normal_from", Regime.CALM), ("stressed_from", Regime.NORMAL), ("crisis_from", Regime.STRESSED)]),
-    st.lists(st.floats(-0.99, 0.99), min_size=1, max_size=30),
-    st.booleans(),
-)
-def test_inside_the_band_of_an_edge_nothing_flaps(edge, wobble, start_above):
-    name, below = edge
-    middle = getattr(RULES, name) * RULES.usual_volatility
-    regime = list(Regime)[below.severity + 1] if start_above else below
-    remembered, now = memory(regime=regime, volatilities=()), NOW_S
-    for step in wobble:
-        state = next_regime(remembered, forecast(middle * (1 + RULES.band * step)), RULES, now)
-        assert state.regime is regime
-        assert state.lower_since_s is None
-        remembered, now = replace(remembered, lower_regime_since_s=state.lower_since_s), now + 100_000
-
-
-@settings(deadline=None)
-@given(st.one_of(st.none(), regimes), volatilities, poor)
-def test_poor_data_is_never_calmer_than_good_and_never_below_stressed(regime, value, quality):
-    remembered = memory(regime=regime)
-    state = next_regime(remembered, forecast(value, quality), RULES, NOW_S)
-    assert state.regime.severity >= Regime.STRESSED.severity
-    assert regime is None or state.regime.severity >= regime.severity
-    assert state.lower_since_s is None
-
-
-@settings(deadline=None)
-@given(regimes, volatilities)
-def test_rougher_is_believed_at_once_and_calmer_takes_its_dwell_and_one_notch(regime, value):
-    remembered = memory(regime=regime, volatilities=())
-    state = next_regime(remembered, forecast(value), RULES, NOW_S)
-    ratio = value / RULES.usual_volatility
-    edges = (RULES.normal_from, RULES.stressed_from, RULES.crisis_from)
-    assert state.regime.severity == max(regime.severity, sum(ratio >= edge * (1 + RULES.band) for edge in edges))
-    calmer = regime.severity > 0 and ratio < edges[regime.severity - 1] * (1 - RULES.band)
-    assert (state.lower_since_s is not None) == calmer
-    waited = replace(remembered, lower_regime_since_s=NOW_S)
-    after = next_regime(waited, forecast(value), RULES, NOW_S + RULES.dwell_s)
-    if calmer:
-        assert after.regime.severity == regime.severity - 1
-        assert next_regime(waited, forecast(value), RULES, NOW_S + RULES.dwell_s - 1).regime is regime
+    return readings(None if missing else value, quality=quality, implied=implied, **more)
 
 
 # ---- targets
@@ -161,6 +94,9 @@ def two_pool_view(tick):
 
 # ---- decisions
 
+ATTENTIVE = policy(stress=replace(SCORED, width_gain=0.25, insurance_gain=0.1))
+"""Everything that the score can do, with the gains that are shipped."""
+
 
 @st.composite
 def situations(draw, *, gates_open=False):
@@ -192,25 +128,44 @@ def situations(draw, *, gates_open=False):
     quality = Quality.GOOD
     if not gates_open:
         quality = draw(st.sampled_from([Quality.GOOD, Quality.GOOD, Quality.GOOD, Quality.SHORT, Quality.MISSING]))
-    return seen, readings(draw(st.floats(0.1, 3.0)), quality, draw(st.floats(0.1, 2.0)))
+    return seen, known(
+        draw(st.floats(0.1, 3.0)),
+        quality,
+        draw(st.floats(0.1, 2.0)),
+        score=draw(st.none() | st.floats(-0.905, 0.905)),
+        event=draw(st.none() | st.floats(1.0, 2.0)),
+    )
 
 
 @settings(deadline=None)
 @given(situations())
 def test_every_decision_explains_itself_in_finite_numbers_and_is_repeatable(situation):
-    seen, known = situation
-    made = decide(seen, known, policy())
-    assert made == decide(seen, known, policy())
+    seen, told = situation
+    made = decide(seen, told, ATTENTIVE)
+    assert made == decide(seen, told, ATTENTIVE)
     assert made.reasons
     assert all(abs(x) < 1e30 for r in (*made.reasons, *made.vetoes) for x in (r.found, r.limit))
     assert all(r.unit for r in (*made.reasons, *made.vetoes))
 
 
 @settings(deadline=None)
+@given(situations(), st.floats(0, 1), st.floats(0, 0.5), st.integers(0, 259_200))
+def test_without_weights_and_calendar_nothing_is_as_if_there_were_neither(situation, width, insurance, lead):
+    seen, told = situation
+    unscored = known(told[0].value, told[0].quality, told[1].value)
+    switched_off = tuple(SignalWeight(name=name, weight=0.0) for name in (*RISKS, names.CALENDAR))
+    idle = policy(
+        stress=replace(SCORED, weights=switched_off, width_gain=width, insurance_gain=insurance),
+        calendar=CalendarPolicy(lead_s=lead, width_change=0.05),
+    )
+    assert decide(seen, unscored, idle) == decide(seen, unscored, policy())
+
+
+@settings(deadline=None)
 @given(situations())
 def test_no_layer_moves_without_a_reason_of_its_own_or_twice(situation):
-    seen, known = situation
-    made = decide(seen, known, policy())
+    seen, told = situation
+    made = decide(seen, told, ATTENTIVE)
     moved = [layer_of(move) for move in made.moves]
     assert len(set(moved)) == len(moved)
     for kind in moved:
@@ -222,12 +177,12 @@ def test_no_layer_moves_without_a_reason_of_its_own_or_twice(situation):
 @settings(deadline=None)
 @given(situations())
 def test_gates_hold(situation):
-    seen, known = situation
-    made = decide(seen, known, policy())
+    seen, told = situation
+    made = decide(seen, told, ATTENTIVE)
     pool = seen.pools[0]
     limits = policy().gates
     if made.moves:
-        assert known[0].quality is Quality.GOOD
+        assert told[0].quality is Quality.GOOD
         assert pool.twap_tick is not None
         assert abs(pool.state.tick - pool.twap_tick) <= limits.twap_limit_ticks
         assert seen.gas.base_fee_wei <= limits.max_base_fee_wei
@@ -241,9 +196,10 @@ def test_gates_hold(situation):
 @settings(deadline=None)
 @given(situations())
 def test_weights_and_holdings_decide_what_may_move(situation):
-    seen, known = situation
-    made = decide(seen, known, policy())
-    weights = policy().ladder.weights_in(made.regime)
+    seen, told = situation
+    made = decide(seen, told, ATTENTIVE)
+    weights = ATTENTIVE.ladder.weights_in(made.regime)
+    weights = cautious_weights(ATTENTIVE.ladder, weights, caution(told, ATTENTIVE).insurance)
     for move in made.moves:
         held = seen.ladder.layer(layer_of(move))
         match move:
@@ -261,12 +217,12 @@ def test_weights_and_holdings_decide_what_may_move(situation):
 @settings(deadline=None)
 @given(situations(gates_open=True))
 def test_after_the_moves_no_layer_is_placed_again_unless_an_inner_one_moves(situation):
-    seen, known = situation
-    made = decide(seen, known, policy())
+    seen, told = situation
+    made = decide(seen, told, ATTENTIVE)
     placed = {m.target.kind: m.target for m in made.moves if isinstance(m, OpenLayer | ShiftLayer)}
     assume(placed)
     after = settled(seen, placed, made.regime)
-    again = decide(after, known, policy())
+    again = decide(after, told, ATTENTIVE)
     topped = {kind for kind in LayerKind if ("idle", kind) in {(r.trigger, r.layer) for r in again.reasons}}
     moved = {layer_of(m) for m in again.moves if not isinstance(m, CompoundLayer)} - topped
     innermost = min((list(LayerKind).index(kind) for kind in moved), default=len(LayerKind))
@@ -312,15 +268,14 @@ def layer_of(move):
 @settings(deadline=None)
 @given(situations(), st.integers(1, 50_000))
 def test_memory_stays_bounded_and_in_order(situation, later):
-    seen, known = situation
-    made = decide(seen, known, policy())
-    remembered = advance(seen, known, made, (), policy())
+    seen, told = situation
+    made = decide(seen, told, ATTENTIVE)
+    remembered = advance(seen, told, made, (), ATTENTIVE)
     assert remembered.last_cycle_s == NOW_S
-    assert all(NOW_S - sample.timestamp_s <= 86_400 for sample in remembered.fee_growth)
-    assert list(remembered.fee_growth) == sorted(remembered.fee_growth, key=lambda s: s.timestamp_s)
-    assert len({day.day for day in remembered.volatilities}) == len(remembered.volatilities) <= 180
+    assert all(NOW_S - moment < 86_400 for moment in remembered.shifts_s)
+    assert all(NOW_S - paid.timestamp_s < 86_400 for paid in remembered.gas_paid)
     assert all(layer.in_range_s <= layer.watched_s for layer in remembered.layers)
-    if known[0].quality is not Quality.GOOD:
+    if told[0].quality is not Quality.GOOD:
         assert remembered.regime is seen.memory.regime
     moved_on = replace(seen, memory=remembered, block=replace(seen.block, timestamp_s=NOW_S + later))
-    decide(moved_on, known, policy())
+    decide(moved_on, told, ATTENTIVE)

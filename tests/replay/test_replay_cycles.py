@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from keeper.adapters.store.reader import JournalReader, open_reader
+from keeper.core.model.bar import MINUTE_S
 from keeper.core.model.codec import decode, digest, encode
 from keeper.core.model.record import CycleRecord, CycleState
 from keeper.core.model.view import MarketView
 from keeper.core.planning.planner import plan
+from keeper.core.signals.order import reference
 from keeper.core.signals.registry import read
 from keeper.core.strategy.decide import decide
 from keeper.core.strategy.memory import advance
@@ -39,7 +41,7 @@ from keeper.core.strategy.decide import decide
 with open_reader(Path(sys.argv[1])) as reader:
     for line in reversed(reader.cycles(limit=100)):
         record = reader.cycle(line.id)
-        readings = read(record.view, record.history, record.policy)
+        readings = read(record.view, reader.named_history(record.view), record.policy)
         decision = decide(record.view, readings, record.policy)
         print(digest(readings), digest(decision), digest(plan(record.view, decision, record.policy)))
 """
@@ -82,7 +84,7 @@ def test_the_run_is_worth_replaying(reader: JournalReader) -> None:
 
 def test_every_cycle_is_thought_again_bit_for_bit(reader: JournalReader) -> None:
     for record in records(reader):
-        readings = read(record.view, record.history, record.policy)
+        readings = read(record.view, reader.named_history(record.view), record.policy)
         decision = decide(record.view, readings, record.policy)
         made = plan(record.view, decision, record.policy)
         assert encode(readings) == encode(record.readings)
@@ -118,10 +120,14 @@ def test_a_view_is_small_and_survives_the_journal(reader: JournalReader) -> None
 
 
 def test_the_history_of_a_cycle_is_that_of_its_own_time(reader: JournalReader) -> None:
+    began_s = records(reader)[0].view.now_s
     for record in records(reader):
-        assert digest(record.history) == record.view.history.digest
-        assert record.history.rows[-1].block <= record.view.block.number
-        assert record.view.now_s - record.history.rows[0].timestamp_s <= record.policy.signals.lookback_s
+        named = reader.named_history(record.view)
+        assert reference(named) == record.view.history
+        assert named.minutes[-1].end_s == record.view.now_s // MINUTE_S * MINUTE_S
+        assert len(named.minutes) == (named.minutes[-1].end_s - named.minutes[0].start_s) // MINUTE_S
+        assert record.view.now_s - named.minutes[0].start_s <= record.policy.signals.lookback_s + record.view.now_s - began_s
+        assert max(sample.block for sample in named.samples) <= record.view.block.number
 
 
 def test_a_view_that_was_changed_is_not_replayed(path: Path, tmp_path: Path) -> None:
@@ -130,10 +136,11 @@ def test_a_view_that_was_changed_is_not_replayed(path: Path, tmp_path: Path) -> 
     shutil.copy(path, copy)
     with open_reader(copy) as reader:
         opening = next(record for record in records(reader) if record.state is CycleState.DONE)
+        named = reader.named_history(opening.view)
     text = encode(opening.view)
     tick = opening.view.pools[0].state.tick
     assert f'"tick":{tick}' in text
     other = decode(MarketView, text.replace(f'"twap_tick":{opening.view.pools[0].twap_tick}', f'"twap_tick":{tick + 90}'))
-    readings = read(other, opening.history, opening.policy)
+    readings = read(other, named, opening.policy)
     decision = decide(other, readings, opening.policy)
     assert plan(other, decision, opening.policy) != opening.plan

@@ -11,7 +11,7 @@ from keeper.core.model.record import Attempt, Intent, Observation
 from keeper.core.model.token import TokenAmount
 from keeper.engine.ports import Ports
 from keeper.ports.executor import AttemptLog
-from tests.builders import USDC, WETH, gas, history, ladder, pool_view, view, wallet
+from tests.builders import USDC, WETH, gas, ladder, pool_view, prices, view, wallet
 from tests.fakes.executor_scene import Telling
 from tests.fakes.memory_journal import MemoryJournal
 from tests.plans import done
@@ -41,7 +41,7 @@ def observation(*positions: Position, **fields: object) -> Observation:
         wallet=wallet(),
         gas=gas(),
         positions=positions,
-        prices=history().rows,
+        prices=prices(),
     )
     return replace(whole, **fields)
 
@@ -53,7 +53,13 @@ class StillSource:
     seen: Observation
     asked: list[tuple[tuple[int, ...], int | None]] = field(default_factory=list)
 
-    def observe(self, *, token_ids: Sequence[int], prices_after_block: int | None) -> Observation:
+    def observe(
+        self,
+        *,
+        token_ids: Sequence[int],
+        prices_after_block: int | None,
+        sample_after_s: int | None,  # ruff: ignore[unused-method-argument]
+    ) -> Observation:
         self.asked.append((tuple(token_ids), prices_after_block))
         known = -1 if prices_after_block is None else prices_after_block
         return replace(self.seen, prices=tuple(row for row in self.seen.prices if row.block > known))

@@ -45,7 +45,6 @@ def record() -> CycleRecord:
         state=CycleState.DONE,
         policy=policy(),
         view=seen,
-        history=history(),
         readings=readings,
         decision=decision,
         plan=plan,

@@ -21,7 +21,6 @@ def record(seen, decision, readings) -> CycleRecord:
         state=CycleState.SIMULATED,
         policy=policy(),
         view=seen,
-        history=history(),
         readings=readings,
         decision=decision,
         plan=make_plan(seen, decision, policy()),
@@ -40,7 +39,7 @@ def opened() -> CycleRecord:
 
 def test_a_cycle_that_went_through_json_is_decided_alike(opened):
     stored = decode(CycleRecord, encode(opened))
-    assert differences(stored, think_again(stored)) == ()
+    assert differences(stored, think_again(stored, history())) == ()
 
 
 def test_an_ordered_exit_is_ordered_again():
@@ -48,20 +47,20 @@ def test_an_ordered_exit_is_ordered_again():
     readings = read(seen, history(), policy())
     left = record(seen, exit_decision(seen), readings)
     assert left.plan is not None
-    assert differences(left, think_again(left)) == ()
+    assert differences(left, think_again(left, history())) == ()
 
 
 def test_one_bit_of_difference_is_told(opened):
     first = opened.readings[-1]
     assert first.value is not None
     nudged = replace(opened, readings=(*opened.readings[:-1], replace(first, value=first.value * (1 + 2**-52))))
-    lines = differences(nudged, think_again(nudged))
+    lines = differences(nudged, think_again(nudged, history()))
     assert any(line.startswith("-") and '"value"' in line for line in lines)
     assert lines[0].startswith("--- journal: readings")
 
 
 def test_a_plan_that_was_not_made_or_made_differently_is_told(opened):
     without = replace(opened, plan=None)
-    assert any("replay: plan" in line for line in differences(without, think_again(without)))
+    assert any("replay: plan" in line for line in differences(without, think_again(without, history())))
     loosened = replace(opened, policy=policy(execution=replace(opened.policy.execution, slippage_bps=31)))
-    assert any("slippage_bps" in line for line in differences(loosened, think_again(loosened)))
+    assert any("slippage_bps" in line for line in differences(loosened, think_again(loosened, history())))

@@ -63,7 +63,7 @@ def test_a_first_start_opens_the_ladder() -> None:
 def test_a_record_is_made_of_the_core_functions_and_nothing_else() -> None:
     world = first_start(done(*MINTED))
     record = run_cycle(world.ports, policy())
-    readings = read(record.view, record.history, policy())
+    readings = read(record.view, world.journal.named_history(record.view), policy())
     assert record.readings == readings
     assert record.decision == decide(record.view, readings, policy())
     assert record.plan == make_plan(record.view, record.decision, policy())

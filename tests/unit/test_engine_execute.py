@@ -15,7 +15,7 @@ from keeper.core.model.plan import Done, Mint, NotDone, StageOutcome, Unknown
 from keeper.core.model.record import CycleState, StageRecord
 from keeper.core.model.token import TokenAmount
 from keeper.engine.execute import carry_out
-from tests.builders import USDC, WETH, history, ladder, policy, view
+from tests.builders import USDC, WETH, history, ladder, policy, prices, view
 from tests.plans import done, not_done, plan, shift_decision, simulated, unknown
 from tests.unit.engine_world import World, laddered, swapped, withdrew
 
@@ -26,7 +26,8 @@ GOES_WELL = (withdrew(), swapped(), done((5001, LayerKind.CORE), number=3))
 
 
 def begun(world: World) -> int:
-    world.journal.append_prices(policy().signal_pool, history().rows)
+    world.journal.append_prices(policy().signal_pool, prices())
+    world.journal.append_history(history())
     return world.journal.begin_cycle(policy(), VIEW, [], shift_decision(), PLAN)
 
 

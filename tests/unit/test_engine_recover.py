@@ -11,7 +11,7 @@ from keeper.core.model.record import CycleState
 from keeper.core.signals.registry import read
 from keeper.core.strategy.memory import advance
 from keeper.engine.recover import settle
-from tests.builders import history, ladder, memory, policy, view
+from tests.builders import history, ladder, memory, policy, prices, view
 from tests.plans import attempt, bounds, done, not_done, place_stage, plan, shift_decision, unknown, withdraw_stage
 from tests.unit.engine_world import World, laddered
 
@@ -21,7 +21,8 @@ VIEW = view(held=ladder(), remembered=memory())
 def crashed(world: World, *, stages: int = 1) -> None:
     """A cycle whose last of so many stages was attempted, and nothing after."""
     journal, rules = world.journal, policy()
-    journal.append_prices(rules.signal_pool, history().rows)
+    journal.append_prices(rules.signal_pool, prices())
+    journal.append_history(history())
     readings = read(VIEW, history(), rules)
     cycle_id = journal.begin_cycle(rules, VIEW, readings, shift_decision(), plan(digest(VIEW)))
     for number, stage in enumerate((withdraw_stage(), place_stage())[:stages], start=1):

@@ -76,6 +76,12 @@ def test_answers_are_found_by_their_reads() -> None:
     assert answers == {first: (6,), second: Reverted("OLD")}
 
 
+def test_an_address_without_code_fails_a_read_that_may_fail() -> None:
+    first, second = read_of(TOKEN, DECIMALS), read_of(OTHER, DECIMALS, may_fail=True)
+    answers = answers_of([first, second], reply((True, number(6)), (True, b"")))
+    assert answers[second] == Reverted("nothing returned")
+
+
 def test_a_read_that_must_not_fail_names_itself() -> None:
     with pytest.raises(ReadReverted, match=rf"decimals\(\) at {TOKEN} reverted: OLD"):
         answers_of([read_of(TOKEN, DECIMALS)], reply((False, REVERT)))

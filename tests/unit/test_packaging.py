@@ -53,7 +53,7 @@ def test_every_data_file_is_installed():
 
 
 def test_the_configuration_is_found_as_package_data():
-    for name in ("default.toml", "chains/mainnet.toml", "pools/usdc_weth_500.toml", "keeper.example.toml"):
+    for name in ("default.toml", "chains/mainnet.toml", "pools/usdc_weth_500.toml", "keeper.example.toml", "calendar.toml"):
         assert resources.files("keeper.config").joinpath(name).is_file()
 
 

@@ -11,12 +11,20 @@ from hypothesis import strategies as st
 from keeper.core.quant.volatility import (
     Bar,
     annualised,
+    bipower,
     close_to_close,
     decay_of,
     ewma,
     garman_klass,
+    garman_klass_full,
+    jump,
+    parkinson,
+    rogers_satchell,
+    sample_variance,
     subsampled,
     two_scale,
+    yang_zhang,
+    yang_zhang_weight,
 )
 
 returns_lists = st.lists(st.floats(-0.5, 0.5), min_size=1, max_size=40)
@@ -89,6 +97,20 @@ def test_garman_klass_agrees_with_returns_on_a_finely_seen_walk():
     assert garman_klass(made) * 100 == pytest.approx(0.2**2, rel=0.2)
 
 
+def test_gaps_between_bars_are_seen_by_yang_and_zhang_alone():
+    chance = random.Random(4)
+    made, price = [], 0.0
+    for _ in range(4_000):
+        price += chance.gauss(0, 0.1)  # while nobody trades
+        path = [price]
+        for _ in range(100):
+            path.append(path[-1] + chance.gauss(0, 0.01))
+        made.append(Bar(open=path[0], high=max(path), low=min(path), close=path[-1]))
+        price = path[-1]
+    assert yang_zhang(made) == pytest.approx(0.1**2 + 0.1**2, rel=0.1)
+    assert rogers_satchell(made) < 0.011
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
@@ -103,6 +125,16 @@ def test_garman_klass_agrees_with_returns_on_a_finely_seen_walk():
         (lambda: subsampled([0, 1], 2), "3 log prices"),
         (lambda: subsampled([0, 1], 0), "stride"),
         (lambda: two_scale([0, 1, 2], 1), "stride"),
+        (lambda: sample_variance([0.1]), "2 returns"),
+        (lambda: parkinson([]), "bar"),
+        (lambda: garman_klass_full([]), "bar"),
+        (lambda: rogers_satchell([]), "bar"),
+        (lambda: yang_zhang([Bar(open=0, high=0, low=0, close=0)] * 2), "3 bars"),
+        (lambda: yang_zhang_weight(1), "two bars"),
+        (lambda: bipower([0.1]), "2 returns"),
+        (lambda: bipower([0.1, math.nan]), "finite"),
+        (lambda: jump(-1.0, 0.0), "realised"),
+        (lambda: jump(0.0, math.nan), "continuous"),
         (lambda: annualised(-1.0, 60), "variance"),
         (lambda: annualised(1.0, 0), "interval_s"),
     ],

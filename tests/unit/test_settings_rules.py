@@ -29,7 +29,7 @@ RULES = [
     ({"execution.swap_pools": ["other"]}, "execution.swap_pools", "no such pool"),
     ({"execution.swap_pools": []}, "execution.swap_pools", "at least one"),
     ({"execution.swap_pools": ["usdc_weth_500", "usdc_weth_500"]}, "execution.swap_pools", "2 times"),
-    ({"chain.wrapped_native": "WBTC"}, "chain.wrapped_native", "one of WETH, USDC, USDT"),
+    ({"chain.wrapped_native": "FRAX"}, "chain.wrapped_native", "one of WETH, USDC, USDT"),
     ({"chain.tokens.USDC.address": WETH}, "chain.tokens.USDC.address", "same address as chain.tokens.WETH.address"),
     ({"chain.addresses.quoter": WETH}, "chain.addresses.quoter", "same address"),
     ({"chain.tokens.USDT.permit_name": "x"}, "chain.tokens.USDT", "together"),
@@ -37,10 +37,16 @@ RULES = [
     ({"chain.fees.max_base_fee_gwei": "61"}, "chain.fees.max_base_fee_gwei", "60 gwei"),
     ({f"{USDC_WETH}.token0": "WETH", f"{USDC_WETH}.token1": "USDC"}, f"{USDC_WETH}.token0", "wrong order: USDC has the lower"),
     ({f"{USDC_WETH}.token0": "USDT"}, USDC_WETH, "must hold WETH and USDC"),
-    ({"pair.quote": "DAI"}, "pair.quote", "must be one of"),
+    ({"pair.quote": "FRAX"}, "pair.quote", "must be one of"),
+    ({"pair.quote": "DAI"}, USDC_WETH, "must hold WETH and DAI"),
     ({"chain.local": True}, "chain.local", "exactly when chain.id is 1337 or 31337"),
     ({"chain.id": 31337}, "chain.local", "exactly when"),
-    ({"signals.sample_interval_s": 3601}, "signals.sample_interval_s", "bar_s, 3600 seconds"),
+    (
+        {"signals.sample_interval_s": 3600, "signals.min_history_s": 3599},
+        "signals.sample_interval_s",
+        "min_history_s, 3599 seconds",
+    ),
+    ({"signals.sample_interval_s": 90}, "signals.sample_interval_s", "whole minutes, in seconds"),
     ({"signals.min_history_s": 172801}, "signals.min_history_s", "lookback_s, 172800 seconds"),
     ({"signals.ewma_half_life_s": 172801}, "signals.ewma_half_life_s", "lookback_s"),
     ({"regimes.stressed_from": "0.75"}, "regimes.stressed_from", "clear of regimes.normal_from"),
@@ -158,6 +164,11 @@ def test_a_running_keeper_takes_over_rules_but_never_chain_key_pool_or_mode():
         "run.live",
         "rpc.url",
         "pair.base",
+        "chain.aave_pool",
+        "chain.feeds.chainlink_eth_usd.heartbeat_s",
+        "outside.universe.wbtc_weth_500.address",
+        "outside.lending",
+        "deribit.enabled",
     ):
         assert not is_reloadable(path)
     for path in (
@@ -166,6 +177,9 @@ def test_a_running_keeper_takes_over_rules_but_never_chain_key_pool_or_mode():
         "gates.cooldown_s",
         "execution.slippage_bps",
         "chain.confirmations",
+        "stress.weights.rsi",
+        "calendar.lead_s",
+        "outside.basket_cap",
     ):
         assert is_reloadable(path)
 

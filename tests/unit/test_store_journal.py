@@ -20,7 +20,7 @@ from keeper.core.model.errors import ConfigError, JournalFault
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.record import CycleState
 from tests.builders import decision, ladder, memory, policy, pool_view, position, reading, view
-from tests.faults.journal_writer import POOL, PRICES, VIEW, one_cycle
+from tests.faults.journal_writer import KNOWN, POOL, ROWS, VIEW, one_cycle, remember
 from tests.histories import history_ref
 from tests.pairs import NOW_S, USDC_WETH_500, WALLET
 from tests.plans import attempt, bounds, done, place_stage, plan, shift_decision, withdraw_stage
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def journal(path: Path) -> Iterator[SqlJournal]:
     with SqlJournal.open(path, chain_id=1, account=WALLET, wall_clock=lambda: 1_800_000_000.9) as opened:
-        opened.append_prices(POOL, PRICES.rows)
+        remember(opened)
         yield opened
 
 
@@ -48,10 +48,12 @@ def test_a_cycles_own_rows_stay_small(journal: SqlJournal, path: Path) -> None:
     extra = position(1005, 193_000, 193_900, liquidity=123_456_789_012_345_678)
     core = replace(held.layers[0], positions=(*held.layers[0].positions, extra))
     held = replace(held, layers=(core, *held.layers[1:]))
-    seen = view(held=held, remembered=memory(), history=history_ref(PRICES))
-    assert len(seen.pools[0].ticks) >= 200
-    assert (len(held.positions), len(seen.memory.fee_growth), len(seen.memory.volatilities)) == (5, 24, 180)
-    readings = [reading(f"signal.{number}", math.sqrt(number)) for number in range(2, 20)]
+    pools = (pool_view(positions=held.positions, bands=200),)
+    seen = view(held=held, remembered=memory(), history=history_ref(KNOWN), pools=pools)
+    assert len(seen.pools[0].ticks) >= 400
+    assert len(held.positions) == 5
+    note = "2880 s of samples, 21600 wanted: a sentence that says why"
+    readings = [reading(f"signal.{number}", math.sqrt(number), z=1 / number, note=note) for number in range(2, 60)]
     cycle_id = journal.begin_cycle(policy(), seen, readings, shift_decision(), plan(digest(seen)))
     for stage in (withdraw_stage(), place_stage()):
         journal.record_outcome(journal.record_intent(cycle_id, stage, bounds()), done(), now_s=NOW_S)
@@ -107,9 +109,9 @@ def test_what_cannot_be_written_leaves_no_trace(journal: SqlJournal) -> None:
     with pytest.raises(JournalFault):
         journal.begin_cycle(policy(), VIEW, [reading(value=math.nan)], decision(), None)
     with pytest.raises(JournalFault):
-        journal.append_prices(POOL, [replace(PRICES.rows[-1], block=2**63)])
+        journal.append_prices(POOL, [replace(ROWS[-1], block=2**63)])
     assert journal.open_cycle() is None
-    assert journal.last_price_block(POOL) == PRICES.rows[-1].block
+    assert journal.last_price_block(POOL) == ROWS[-1].block
     assert one_cycle(journal) == 1
 
 

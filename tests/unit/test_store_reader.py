@@ -14,8 +14,9 @@ from keeper.adapters.store.tables import control
 from keeper.core.model.errors import ConfigError, JournalFault
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.record import CycleState
+from keeper.core.signals.windows import since
 from tests.builders import memory, policy
-from tests.faults.journal_writer import POOL, PRICES, VIEW, one_cycle, writes
+from tests.faults.journal_writer import KNOWN, POOL, ROWS, VIEW, one_cycle, remember, writes
 from tests.pairs import BLOCK, NOW_S, WALLET
 from tests.plans import attempt, bounds, done, place_stage, shift_decision, tx_hash, unknown, withdraw_stage
 
@@ -28,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def journal(path: Path) -> Iterator[SqlJournal]:
     with SqlJournal.open(path, chain_id=1, account=WALLET, wall_clock=lambda: 1_800_000_000.0) as opened:
-        opened.append_prices(POOL, PRICES.rows)
+        remember(opened)
         yield opened
 
 
@@ -43,7 +44,9 @@ def test_a_reader_sees_what_a_running_keeper_wrote_and_outlives_it(journal: SqlJ
         assert reader.cycles() == ()
         cycle_id = one_cycle(journal)
         assert [line.id for line in reader.cycles()] == [cycle_id]
-        assert reader.history(POOL, since_s=0, up_to_block=BLOCK) == PRICES
+        assert reader.prices(POOL, since_s=0, up_to_block=BLOCK) == ROWS
+        assert reader.market_history(POOL, since(NOW_S), up_to_s=NOW_S) == KNOWN
+        assert reader.named_history(VIEW) == KNOWN
         assert reader.cycle(cycle_id) == journal.cycle(cycle_id)
         journal.close()
         assert reader.cycle(cycle_id).state is CycleState.HELD

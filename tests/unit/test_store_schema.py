@@ -5,10 +5,13 @@ from __future__ import annotations
 import sqlite3
 import stat
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import alembic.command
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -20,9 +23,24 @@ from keeper.adapters.store.database import writing_engine
 from keeper.adapters.store.journal import SqlJournal, migrate, open_control
 from keeper.adapters.store.reader import open_reader
 from keeper.adapters.store.tables import REVISION, metadata
-from keeper.core.model.errors import ConfigError
-from tests.faults.journal_writer import writes
-from tests.pairs import WALLET
+from keeper.app.cli import explain
+from keeper.app.cli.replay import think_again
+from keeper.core.model.codec import encode
+from keeper.core.model.errors import ConfigError, JournalFault
+from keeper.core.model.ladder import LayerKind, Regime
+from keeper.core.model.record import CycleState
+from keeper.engine.cycle import run_cycle
+from keeper.engine.ports import Ports
+from keeper.engine.recover import settle
+from keeper.ports.journal import HistoryEnd
+from tests import old_journal
+from tests.builders import barred, decision, ladder, policy
+from tests.fakes.executor_scene import Telling
+from tests.fakes.memory_journal import MemoryJournal
+from tests.faults.journal_writer import POOL, writes
+from tests.old_journal import write_old_journal
+from tests.pairs import BLOCK, NOW_S, WALLET
+from tests.unit.engine_world import ScriptedAccount, StillSource, observation
 
 
 @pytest.fixture
@@ -172,3 +190,124 @@ def test_an_up_to_date_journal_is_opened_without_the_migration_tool(path: Path, 
     migrate(path)
     monkeypatch.setitem(sys.modules, "alembic", None)
     SqlJournal.open(path, chain_id=1, account=WALLET).close()
+
+
+# a journal of the first schema
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    write_old_journal(path)
+    return path
+
+
+def content(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of the first schema's tables, in the columns that they had."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            table: connection.execute(f"SELECT {_first_columns(table)} FROM {table} ORDER BY 1, 2").fetchall()
+            for table in sorted(tables)
+            if table not in {"alembic_version", "sqlite_sequence", "bars", "samples", "quotes"}
+        }
+
+
+def _first_columns(table: str) -> str:
+    columns = metadata.tables[table].columns
+    return ", ".join(column.name for column in columns if (table, column.name) not in LATER)
+
+
+LATER = {("prices", name) for name in ("net0", "net1", "jit0")}
+
+
+def test_an_older_journal_is_upgraded_in_place_and_loses_nothing(old: Path) -> None:
+    before = content(old)
+    with pytest.raises(ConfigError, match="schema is 0001"):
+        open_reader(old)
+    with SqlJournal.open(old, chain_id=1, account=WALLET) as journal:
+        assert content(old) == before
+        assert len(before["prices"]) == len(old_journal.ROWS)
+        assert journal.layer_tokens() == {1001: LayerKind.CORE}
+        assert journal.control() == "paused: upgrade"
+        assert journal.verify() == ()
+        assert journal.history_end(POOL) == HistoryEnd(minute=None, hour_s=None, sample_s=None, quote_s=None)
+
+
+def test_the_direction_of_older_trades_is_not_known_and_not_made_up(old: Path) -> None:
+    expected = tuple(replace(row, net0=None, net1=None, jit0=None) for row in old_journal.ROWS)
+    with SqlJournal.open(old, chain_id=1, account=WALLET) as journal:
+        assert journal.prices(POOL, since_s=0, up_to_block=BLOCK) == expected
+
+
+def test_an_older_cycle_can_be_explained_and_says_that_it_cannot_be_replayed(old: Path) -> None:
+    with SqlJournal.open(old, chain_id=1, account=WALLET) as journal:
+        record = journal.cycle(1)
+        with pytest.raises(JournalFault, match="can be explained, not replayed"):
+            journal.named_history(record.view)
+    assert record.policy == policy()
+    assert record.readings == old_journal.READINGS
+    assert (record.view.ladder, record.view.memory) == (old_journal.VIEW.ladder, old_journal.VIEW.memory)
+    assert record.view.history.minutes.rows == 0
+    document = explain.document(record)
+    assert [one["name"] for one in document["readings"]] == [one.name for one in old_journal.READINGS]
+    assert list(explain.render(record))
+
+
+def test_the_memory_of_an_older_keeper_is_carried_on_from(old: Path) -> None:
+    with SqlJournal.open(old, chain_id=1, account=WALLET) as journal:
+        assert journal.memory() == old_journal.LEFT
+        assert journal.memory().regime is Regime.STRESSED
+        assert {layer.kind for layer in journal.memory().layers} == set(LayerKind)
+
+
+def test_an_older_cycle_that_was_tampered_with_is_still_found(old: Path) -> None:
+    migrate(old)
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute("DROP TRIGGER no_update_cycles")
+        connection.execute("UPDATE cycles SET view = ?", (zlib.compress(encode(old_journal.VIEW).encode()),))
+    with open_reader(old) as reader:
+        assert reader.verify() == ("cycle 1: the view of cycle 1 is not the one that was stored",)
+
+
+def test_a_cycle_that_an_older_keeper_left_open_is_ended(path: Path) -> None:
+    write_old_journal(path, ended=False)
+    with SqlJournal.open(path, chain_id=1, account=WALLET) as journal:
+        assert settle(ports(journal), policy())
+        assert journal.cycle(1).state is CycleState.NOT_DONE
+        assert journal.memory().regime is Regime.NORMAL, "what was decided in it"
+        assert journal.memory().last_cycle_s == NOW_S
+
+
+def test_the_first_cycle_after_an_upgrade_makes_bars_of_the_older_prices(old: Path) -> None:
+    with SqlJournal.open(old, chain_id=1, account=WALLET) as journal:
+        record = run_cycle(ports(journal), policy(), lambda *_: decision())
+        bars = barred(old_journal.ROWS)
+        named = journal.named_history(record.view)
+        assert [bar.start_s for bar in named.minutes] == [bar.start_s for bar in bars.minutes]
+        assert [bar.close_x96 for bar in named.hours] == [bar.close_x96 for bar in bars.hours]
+        assert {(bar.net0, bar.jit0) for bar in named.minutes if bar.swaps} == {(None, None)}
+        assert think_again(record, named).readings == record.readings
+        assert journal.verify() == ()
+
+
+def ports(journal: SqlJournal) -> Ports:
+    account = ScriptedAccount(MemoryJournal())
+    source = StillSource(observation(*ladder().positions))
+    return Ports(source=source, journal=journal, executor=account, telemetry=Telling())
+
+
+def test_an_upgrade_that_fails_leaves_the_older_journal_as_it_was(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(old)
+    whole = alembic.command.upgrade
+
+    def upgrade_and_fail(config: Config, revision: str) -> None:
+        whole(config, revision)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(alembic.command, "upgrade", upgrade_and_fail)
+    with pytest.raises(ConfigError, match="No space left"):
+        migrate(old)
+    with closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert "net0" not in connection.execute("SELECT sql FROM sqlite_master WHERE name = 'prices'").fetchone()[0]
+    assert content(old) == before

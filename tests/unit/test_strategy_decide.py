@@ -7,8 +7,8 @@ import pytest
 from keeper.core.model.decision import CloseLayer, CompoundLayer, ExitAll, OpenLayer, ShiftLayer
 from keeper.core.model.ladder import Ladder, Layer, LayerKind, Regime
 from keeper.core.model.view import GasPaid, Quality
-from keeper.core.signals import names
 from keeper.core.strategy import decide, exit_decision
+from tests import builders
 from tests.builders import (
     NOW_S,
     TICK,
@@ -22,7 +22,6 @@ from tests.builders import (
     policy,
     pool_view,
     position,
-    reading,
     view,
     wallet,
 )
@@ -32,11 +31,8 @@ SIGMA = 0.65
 """At this volatility the targets are near the builders' ladder: no width trigger."""
 
 
-def readings(value=SIGMA, *, quality=Quality.GOOD, implied=SIGMA):
-    return (
-        reading(names.VOLATILITY_FORECAST, value, quality=quality),
-        reading(names.VOLATILITY_POOL_IMPLIED, implied),
-    )
+def readings(value=SIGMA, *, implied=SIGMA, **more):
+    return builders.readings(value, implied=implied, **more)
 
 
 def rules(**fields):
@@ -119,7 +115,7 @@ def test_poor_data_moves_nothing_and_is_cautious():
         assert made.is_hold
         assert made.regime is Regime.STRESSED
         assert ("data_quality", None) in refusals(made)
-    made = decide(market(700), (reading(names.VOLATILITY_FORECAST, None), readings()[1]), rules())
+    made = decide(market(700), readings(None), rules())
     assert made.is_hold
     assert made.volatility is None
     assert ("outside", CORE) in triggers(made)
@@ -217,8 +213,8 @@ def test_a_rougher_regime_gives_each_layer_its_new_weight_and_closes_what_it_doe
 
 def test_a_regime_is_acted_on_once():
     since = NOW_S - 50_000
-    stale = remembered(regime=Regime.STRESSED, regime_since_s=since, placed_ago_s=60_000, volatilities=())
-    fresh = remembered(regime=Regime.STRESSED, regime_since_s=since, placed_ago_s=50_000, volatilities=())
+    stale = remembered(regime=Regime.STRESSED, regime_since_s=since, placed_ago_s=60_000)
+    fresh = remembered(regime=Regime.STRESSED, regime_since_s=since, placed_ago_s=50_000)
     assert CORE in shifted(decide(market(remembered=stale), readings(1.0), rules()))
     assert shifted(decide(market(remembered=fresh), readings(1.0), rules())) == []
     poor = wallet(0, native_wei=0)

@@ -24,7 +24,6 @@ from tests.builders import (
 )
 
 CORE, SECONDARY, INSURANCE = LayerKind
-DAY = NOW_S // 86_400
 KNOWN = (reading(names.VOLATILITY_FORECAST, 0.7),)
 
 
@@ -142,23 +141,8 @@ def test_caution_for_lack_of_data_is_not_remembered_as_a_regime():
     poor = (reading(names.VOLATILITY_FORECAST, 0.7, quality=Quality.STALE),)
     after = advance(market(), poor, decision(regime=Regime.STRESSED), (), policy())
     assert (after.regime, after.regime_since_s) == (Regime.NORMAL, memory().regime_since_s)
-    assert DAY not in {day.day for day in after.volatilities}
     first = advance(view(), poor, decision(regime=Regime.STRESSED), (), policy())
     assert (first.regime, first.regime_since_s) == (None, None)
-
-
-def test_one_volatility_a_day_and_one_fee_growth_an_hour():
-    after = advance(market(), KNOWN, decision(), (), policy())
-    assert after.volatilities[-1].day == DAY
-    assert after.volatilities[-1].annualised == pytest.approx(0.7)
-    assert len(after.volatilities) == 180
-    assert after.fee_growth[-1].timestamp_s == NOW_S
-    soon = market(remembered=after)
-    soon = replace(soon, block=replace(soon.block, timestamp_s=NOW_S + 3_599))
-    again = advance(soon, (reading(names.VOLATILITY_FORECAST, 0.9),), decision(), (), policy())
-    assert again.volatilities[-1].annualised == pytest.approx(0.9)
-    assert len(again.volatilities) == 180
-    assert again.fee_growth[-1].timestamp_s == NOW_S
 
 
 def test_the_newest_block_of_ours_is_remembered_and_a_hold_forgets_nothing():

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from keeper.adapters.amm.swap_history import (
-    LookBack,
-    SwapRow,
-    header_call,
-    header_of,
-    logs_call,
-    prices_of,
-    swaps_of,
-    untimed_blocks,
-)
+from keeper.adapters.amm.swap_history import LookBack, events_of, logs_call, prices_of, swaps_in, untimed_blocks
+from keeper.adapters.evm.blocks import first_block_since, header_call, header_of, headers
+from keeper.adapters.evm.pool_events import EventRow, PoolEvents, must_lie_in
 from keeper.adapters.evm.rpc import BadReply, Call, Rpc, RpcRefused
 from keeper.core.model.errors import Reorged
 from keeper.core.model.pool import BlockPrice, BlockRef, PoolState
@@ -23,6 +17,16 @@ STEADY_BLOCKS = 1_000
 """Most blocks whose logs ride along with the cycle's other reads: over three hours of mainnet, within every node's limits."""
 STEADY_HEADERS = 50
 """Most headers that ride along, on a node whose logs carry no time: ten minutes of mainnet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which prices have to be read."""
+
+    first: int | None
+    """Number of the first block whose prices are not known; None when the whole look-back has to be read."""
+    since_s: int | None = None
+    """Chain time since which it is known that no block before the first has a swap, when no price is known at all."""
 
 
 class PriceReads:
@@ -35,44 +39,49 @@ class PriceReads:
     """
 
     def __init__(self, rpc: Rpc, pool: str, lookback_s: int) -> None:
+        self._rpc = rpc
         self._pool = pool
         self._lookback_s = lookback_s
         self._look_back = LookBack(rpc, pool)
         self._logs_carry_time = True
         self._last: tuple[int, int] | None = None
-        self._empty_to: int | None = None
+        self._empty: Wanted | None = None
 
-    def first(self, prices_after_block: int | None) -> int | None:
-        """Number of the first block whose prices are not known; None when the whole look-back has to be read.
+    def wanted(self, prices_after_block: int | None) -> Wanted:
+        """What is not known yet.
 
         A look-back that found nothing is not read again: on a pool without swaps every cycle asks for it.
         """
-        known = self._empty_to if prices_after_block is None else prices_after_block
-        return None if known is None else known + 1
+        if prices_after_block is not None:
+            return Wanted(first=prices_after_block + 1)
+        return self._empty or Wanted(first=None)
 
-    def calls(self, first: int | None, head: BlockRef) -> list[Call]:
+    def calls(self, wanted: Wanted, head: BlockRef) -> list[Call]:
         """What to ask along with the cycle's reads, after them; the outcomes go to :meth:`prices`.
 
         Args:
-            first: of :meth:`first`.
+            wanted: of :meth:`wanted`.
             head: the block that the cycle reads at.
         """
         # Last, so that logs and reads before it are of the chain that it shows to be canonical still.
         closing = header_call(head.number)
+        first = wanted.first
         if first is None or not 0 < head.number - first + 1 <= STEADY_BLOCKS:
             return [closing]
         untimed = range(first, head.number) if not self._logs_carry_time else range(0)
-        headers = [header_call(number) for number in untimed] if len(untimed) <= STEADY_HEADERS else []
-        return [logs_call(self._pool, first, head.number), *headers, closing]
+        times = [header_call(number) for number in untimed] if len(untimed) <= STEADY_HEADERS else []
+        return [logs_call(self._pool, first, head.number), *times, closing]
 
     def prices(
-        self, outcomes: Sequence[Any | RpcRefused], first: int | None, head: BlockRef, state: PoolState
-    ) -> tuple[BlockPrice, ...]:
-        """The rows of the blocks from ``first`` to the head, oldest first.
+        self, outcomes: Sequence[Any | RpcRefused], wanted: Wanted, head: BlockRef, state: PoolState
+    ) -> tuple[tuple[BlockPrice, ...], int | None]:
+        """The rows of the blocks that were wanted, oldest first, and the chain time from which they are complete.
+
+        That time is None when they go on without a gap from the last known row.
 
         Args:
             outcomes: of :meth:`calls`.
-            first: of :meth:`first`.
+            wanted: of :meth:`wanted`.
             head: as given to :meth:`calls`.
             state: the pool at the head, where the logs must lead.
 
@@ -82,38 +91,42 @@ class PriceReads:
             BadReply: malformed logs, or logs that do not lead to the pool's price.
         """
         known, self._last = self._last, None
-        empty_to, self._empty_to = self._empty_to, None
+        empty, self._empty = self._empty, None
         _must_be(header_of(outcomes[-1], head.number), head)
-        swaps, headers = self._swaps(outcomes, first, head)
-        self._must_lead_to(state, swaps, known, first)
-        if untimed := untimed_blocks(swaps, headers):
+        (rows, hashes), blocks, gap_to_s = self._events(outcomes, wanted.first, head)
+        self._must_lead_to(state, rows, known, wanted.first)
+        if untimed := untimed_blocks(rows, blocks):
             self._logs_carry_time = False
-            headers |= self._look_back.headers(untimed)
-        rows = prices_of(swaps, headers)
+            blocks |= headers(self._rpc, untimed)
+        must_lie_in(hashes, blocks)
+        prices = prices_of(rows, blocks)
+        since_s = wanted.since_s if gap_to_s is None else gap_to_s
         self._last = head.number, state.sqrt_price_x96
-        self._empty_to = head.number if first is None and not rows else empty_to
-        return rows
+        self._empty = Wanted(first=head.number + 1, since_s=since_s) if wanted.first is None and not prices else empty
+        return prices, since_s
 
-    def _swaps(
+    def _events(
         self, outcomes: Sequence[Any | RpcRefused], first: int | None, head: BlockRef
-    ) -> tuple[tuple[SwapRow, ...], dict[int, BlockRef]]:
-        headers = {head.number: head}
+    ) -> tuple[PoolEvents, dict[int, BlockRef], int | None]:
+        """Events, the headers that came with them, and the time of the block that they begin with when it is past ``first``."""
+        blocks = {head.number: head}
         if first is not None and first > head.number:
-            return (), headers
+            return PoolEvents([], {}), blocks, None
         if len(outcomes) > 1 and not isinstance(outcomes[0], RpcRefused):
             assert first is not None
             for number, outcome in enumerate(outcomes[1:-1], start=first):
-                headers[number] = header_of(outcome, number)
-            return swaps_of(outcomes[0], self._pool, first, head.number), headers
-        start = self._look_back.first_since(head.timestamp_s - self._lookback_s, head)
-        swaps = self._look_back.swaps(max(first or 0, start), head.number)
-        _must_be(self._look_back.headers([head.number])[head.number], head)
-        return swaps, headers
+                blocks[number] = header_of(outcome, number)
+            return events_of(outcomes[0], self._pool, first, head.number), blocks, None
+        start = first_block_since(self._rpc, head.timestamp_s - self._lookback_s, head) or head
+        is_gap = first is None or first < start.number
+        events = self._look_back.events(start.number if first is None else max(first, start.number), head.number)
+        _must_be(headers(self._rpc, [head.number])[head.number], head)
+        return events, blocks, start.timestamp_s if is_gap else None
 
     def _must_lead_to(
-        self, state: PoolState, swaps: Sequence[SwapRow], known: tuple[int, int] | None, first: int | None
+        self, state: PoolState, rows: Sequence[EventRow], known: tuple[int, int] | None, first: int | None
     ) -> None:
-        if swaps:
+        if swaps := swaps_in(rows):
             if (swaps[-1].sqrt_price_x96, swaps[-1].tick) != (state.sqrt_price_x96, state.tick):
                 raise BadReply(f"the swap logs of pool {self._pool} do not end at its price: some are missing")
         elif known and first is not None and first <= known[0] + 1 and known[1] != state.sqrt_price_x96:

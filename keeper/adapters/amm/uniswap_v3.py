@@ -2,21 +2,23 @@
 
 The first request asks for the newest block; the second reads everything at its hash. Further requests, at the same hash, are
 made only in a cycle that meets something new: the first of a process (where the price stands), a position seen for the first
-time (where it lies), a price that ran from its map.
+time (where it lies), a price that ran from its map. What surrounds the pool and what others write to the chain comes with them.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.adapters.amm.pool_reads import PoolReads
 from keeper.adapters.amm.position_reads import SPARE_INDICES, Place, PositionReads
 from keeper.adapters.amm.price_reads import PriceReads
+from keeper.adapters.amm.surroundings import Due, Surroundings
 from keeper.adapters.amm.tick_map import MARGIN_TICKS, REACH_TICKS, ticks_of_word, trimmed, word_read, words_around
 from keeper.adapters.evm import checked
 from keeper.adapters.evm.abi import contract
+from keeper.adapters.evm.block_reads import FeedReads, ReserveReads
 from keeper.adapters.evm.fee_history import fee_history_call, gas_of
 from keeper.adapters.evm.multicall import Answers, ContractRead, PinnedReader, read_of, values
 from keeper.adapters.evm.rpc import BadReply, Call, Rpc
@@ -26,6 +28,7 @@ from keeper.core.model.pool import BlockRef, PoolKey, PoolView
 from keeper.core.model.record import Observation
 from keeper.core.model.token import Token, TokenAmount
 from keeper.core.model.view import Wallet
+from keeper.ports.prices import QuoteSource
 
 _TIMESTAMP = contract("Multicall3").function("getCurrentBlockTimestamp")
 _BALANCE_OF = contract("ERC20").function("balanceOf")
@@ -65,6 +68,10 @@ class UniswapV3Source:
         signal_pool: address of the pool whose swaps are the price history.
         twap_window_s: seconds behind the time-weighted price, > 0.
         lookback_s: seconds of price history that the first call reads.
+        universe: pools that a sample looks at beside the signal pool.
+        reserves: the lending market that a sample looks at.
+        feeds: prices on the chain, read in every cycle.
+        off_chain: asked once an observation, after the chain.
     """
 
     def __init__(
@@ -78,6 +85,10 @@ class UniswapV3Source:
         signal_pool: str,
         twap_window_s: int,
         lookback_s: int,
+        universe: Sequence[PoolKey] = (),
+        reserves: ReserveReads | None = None,
+        feeds: FeedReads | None = None,
+        off_chain: QuoteSource | None = None,
     ) -> None:
         self._rpc = rpc
         self._addresses = addresses
@@ -87,6 +98,10 @@ class UniswapV3Source:
         self._pools = tuple(PoolReads(key, twap_window_s) for key in pools)
         self._positions = PositionReads(addresses.position_manager, wallet, pools)
         self._prices = PriceReads(rpc, signal_pool, lookback_s)
+        (signal,) = (key for key in pools if key.address == signal_pool)
+        self._surroundings = Surroundings(signal, universe, reserves)
+        self._feeds = feeds
+        self._off_chain = off_chain
         self._timestamp = read_of(addresses.multicall, _TIMESTAMP)
         tokens = dict.fromkeys(token for key in pools for token in (key.token0, key.token1))
         self._balances: dict[Token, ContractRead] = {
@@ -96,31 +111,43 @@ class UniswapV3Source:
         self._last_ticks: dict[str, int] = {}
         self._places: dict[int, Place | None] = {}
 
-    def observe(self, *, token_ids: Sequence[int], prices_after_block: int | None) -> Observation:
-        """As the port says; steady cycles take two HTTP requests.
+    def observe(self, *, token_ids: Sequence[int], prices_after_block: int | None, sample_after_s: int | None) -> Observation:
+        """As the port says; steady cycles take two HTTP requests to the node.
 
         Raises:
             Transient: unreachable, inconsistent or malformed answers; ``Reorged`` when the block went away meanwhile.
             Fault: the chain is not the configured one.
         """
+        seen = self._looked(token_ids, prices_after_block, sample_after_s)
+        if self._off_chain is None:
+            return seen
+        return replace(seen, quotes=seen.quotes + self._off_chain.quotes(seen.block.timestamp_s))
+
+    def _looked(self, token_ids: Sequence[int], prices_after_block: int | None, sample_after_s: int | None) -> Observation:
         for _ in range(LOOKS - 1):
             with contextlib.suppress(AnotherBlock):
-                return self._look(token_ids, prices_after_block)
-        return self._look(token_ids, prices_after_block)
+                return self._look(token_ids, prices_after_block, sample_after_s)
+        return self._look(token_ids, prices_after_block, sample_after_s)
 
-    def _look(self, token_ids: Sequence[int], prices_after_block: int | None) -> Observation:
+    def _look(self, token_ids: Sequence[int], prices_after_block: int | None, sample_after_s: int | None) -> Observation:
         head = self._head(prices_after_block)
         reader = PinnedReader(self._rpc, self._addresses.multicall, head.hash)
-        first = self._prices.first(prices_after_block)
-        account = self._account_calls(head)
-        outcomes = reader.ask(self._wanted(reader.answers, token_ids), [*account, *self._prices.calls(first, head)])
-        while missing := reader.missing(self._wanted(reader.answers, token_ids)):
+        wanted = self._prices.wanted(prices_after_block)
+        due = self._surroundings.due(head, sample_after_s)
+        calls = self._account_calls(head)
+        account = len(calls)
+        calls += [] if due is None else self._surroundings.calls(due, head)
+        sampled = len(calls)
+        calls += self._prices.calls(wanted, head)
+        outcomes = reader.ask(self._wanted(reader.answers, token_ids, due), calls)
+        while missing := reader.missing(self._wanted(reader.answers, token_ids, due)):
             reader.ask(missing)
         answers = reader.answers
         self._must_be_at(head, answers)
         pools = tuple(self._pool(pool, answers) for pool in self._pools)
         places = self._owned_places(answers)
-        states = {pool.state.key.address: pool.state for pool in pools}
+        state = next(pool.state for pool in pools if pool.state.key.address == self._signal_pool)
+        prices, prices_since_s = self._prices.prices(outcomes[sampled:], wanted, head, state)
         observation = Observation(
             chain_id=self._chain_id,
             block=head,
@@ -128,7 +155,10 @@ class UniswapV3Source:
             wallet=self._wallet_of(outcomes[0], outcomes[1], answers),
             gas=gas_of(outcomes[2]),
             positions=self._held(answers, places, pools),
-            prices=self._prices.prices(outcomes[len(account) :], first, head, states[self._signal_pool]),
+            prices=prices,
+            prices_since_s=prices_since_s,
+            sample=None if due is None else self._surroundings.sample(answers, outcomes[account:sampled], due, head, state),
+            quotes=() if self._feeds is None else self._feeds.quotes(answers, head),
         )
         self._remember(observation, places)
         return observation
@@ -152,12 +182,16 @@ class UniswapV3Source:
             fee_history_call(head.number),
         ]
 
-    def _wanted(self, answers: Answers, token_ids: Sequence[int]) -> list[ContractRead]:
+    def _wanted(self, answers: Answers, token_ids: Sequence[int], due: Due | None) -> list[ContractRead]:
         """Every read that the cycle needs, as far as the answers so far let it be known."""
         wanted = [self._timestamp, *self._balances.values()]
         for pool in self._pools:
             wanted += pool.reads
             wanted += self._word_reads(pool, answers).values()
+        if due is not None:
+            wanted += self._surroundings.reads(answers)
+        if self._feeds is not None:
+            wanted += self._feeds.reads(answers)
         return wanted + self._position_reads(answers, token_ids)
 
     def _word_reads(self, pool: PoolReads, answers: Answers) -> dict[int, ContractRead]:
@@ -234,4 +268,6 @@ class UniswapV3Source:
         self._last_head = observation.block.number
         self._last_ticks = {pool.state.key.address: pool.state.tick for pool in observation.pools}
         self._places = places
+        if observation.sample is not None:
+            self._surroundings.remember(observation.sample)
         self._positions.forget_all_but(places)

@@ -16,6 +16,8 @@ from keeper.core.model.errors import KeeperError
 from keeper.core.model.pool import PoolKey
 from keeper.core.model.token import Token
 
+LOOKS = 3
+"""How often a pool's history is read anew when the node answers from a later block than the one that was named."""
 MAX_SKEW_S = 60
 """Five blocks of mainnet: past that our clock is wrong, or the node stands still."""
 
@@ -263,24 +265,49 @@ def check_history(rpc: Rpc, expected: Expectation) -> list[CheckResult]:
 
     What counts is the oldest observation that the pool still holds. Ref: ``Oracle.sol`` getSurroundingObservations.
     """
-    newest = checked.block(rpc.call("eth_getBlockByNumber", "latest", False), "newest block")
-    # Read at two blocks, the slot after the newest observation could be the one that was just written.
-    pin = {"blockHash": newest.hash}
-    results: list[CheckResult] = []
-    for key in expected.pools:
+    return [_history_result(key, _oldest(rpc, key), expected.twap_window_s) for key in expected.pools]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Memory:
+    """What a pool remembers of its prices."""
+
+    age_s: int
+    """Of the oldest observation."""
+    cardinality: int
+    cardinality_next: int
+
+
+def _oldest(rpc: Rpc, key: PoolKey) -> _Memory | None:
+    """The memory of a pool, all of it as of one block; None when it has no price.
+
+    Raises:
+        BadReply: the node goes on answering from another block than the one that is named.
+    """
+    for _ in range(LOOKS):
+        newest = checked.block(rpc.call("eth_getBlockByNumber", "latest", False), "newest block")
+        pin = {"blockHash": newest.hash}
         (slot0,) = _views(rpc, [(key.address, _POOL.function("slot0"), ())], pin)
         if not isinstance(slot0, tuple) or not slot0[3]:
-            results.append(_result(f"pool {_label(key)}: history", ok=False, found="none", remedy="initialise the pool"))
-            continue
+            return None
         index, cardinality, cardinality_next = slot0[2:5]
         observe = _POOL.function("observations")
         after, first = _views(rpc, [(key.address, observe, (place,)) for place in ((index + 1) % cardinality, 0)], pin)
         oldest = after if isinstance(after, tuple) and after[3] else first
         age_s = newest.timestamp_s - oldest[0] if isinstance(oldest, tuple) else 0
-        remedy = _history_remedy(key, expected.twap_window_s, cardinality_next)
-        told = f"{age_s} s of the {expected.twap_window_s} s window, {cardinality} observations"
-        results.append(_result(f"pool {_label(key)}: history", ok=age_s >= expected.twap_window_s, found=told, remedy=remedy))
-    return results
+        # Some nodes answer from a later block while blocks arrive: the slot after the newest is then the one just written.
+        if age_s >= 0:
+            return _Memory(age_s=age_s, cardinality=cardinality, cardinality_next=cardinality_next)
+    raise BadReply(f"{rpc.name} answers from later blocks than the one that is named")
+
+
+def _history_result(key: PoolKey, memory: _Memory | None, window_s: int) -> CheckResult:
+    name = f"pool {_label(key)}: history"
+    if memory is None:
+        return _result(name, ok=False, found="none", remedy="initialise the pool")
+    told = f"{memory.age_s} s of the {window_s} s window, {memory.cardinality} observations"
+    remedy = _history_remedy(key, window_s, memory.cardinality_next)
+    return _result(name, ok=memory.age_s >= window_s, found=told, remedy=remedy)
 
 
 def _history_remedy(key: PoolKey, window_s: int, cardinality_next: int) -> str:

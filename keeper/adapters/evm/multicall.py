@@ -109,10 +109,11 @@ def answers_of(chunk: Sequence[ContractRead], outcome: object) -> dict[ContractR
         raise BadReply(f"{what}: {len(results)} results")
     answers: dict[ContractRead, tuple[Any, ...] | Reverted] = {}
     for read, (success, returned) in zip(chunk, results, strict=True):
-        if success:
+        if success and (returned or not read.may_fail):
             answers[read] = read.function.decode(returned)
         elif read.may_fail:
-            answers[read] = Reverted(revert_reason(returned))
+            # A call of an address without code succeeds and returns nothing.
+            answers[read] = Reverted("nothing returned" if success else revert_reason(returned))
         else:
             raise ReadReverted(f"{read.function.signature} at {read.target} reverted: {revert_reason(returned)}")
     return answers

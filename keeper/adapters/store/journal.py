@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as insert_or_leave
 
-from keeper.adapters.store import rows
+from keeper.adapters.store import rows, series
 from keeper.adapters.store.database import make_private_file, refusals_named, writing_engine
 from keeper.adapters.store.lease import FileLease
 from keeper.adapters.store.reader import JournalReader, opened_engine
@@ -26,6 +26,7 @@ from keeper.adapters.store.tables import (
     policies,
 )
 from keeper.adapters.store.tables import prices as price_table
+from keeper.core.model.bar import MarketHistory, PriceBar
 from keeper.core.model.codec import digest, encode
 from keeper.core.model.decision import Decision
 from keeper.core.model.errors import ConfigError, JournalFault
@@ -119,6 +120,16 @@ class SqlJournal(ControlDesk):
             fresh = [_price_values(pool, row) for row in prices if newest is None or row.block > newest]
             if fresh:
                 connection.execute(insert_or_leave(price_table).on_conflict_do_nothing(index_elements=["pool", "block"]), fresh)
+
+    def append_history(self, news: MarketHistory) -> None:
+        """Store bars, samples and quotes; what is stored is sealed, so that what is older than it is left out."""
+        with self._transaction() as connection:
+            series.append(connection, news)
+
+    def seed_bars(self, pool: str, bars: Sequence[PriceBar]) -> int:
+        """Store bars of before the oldest stored one of their width; gives how many there were."""
+        with self._transaction() as connection:
+            return series.seed(connection, pool, bars)
 
     def adopt(self, token_id: int, layer: LayerKind) -> None:
         """Assign a position to a layer."""
@@ -340,4 +351,7 @@ def _price_values(pool: str, row: BlockPrice) -> dict[str, object]:
         "volume0": row.volume0,
         "volume1": row.volume1,
         "swaps": row.swaps,
+        "net0": row.net0,
+        "net1": row.net1,
+        "jit0": row.jit0,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +10,20 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, func, select
 
-from keeper.adapters.store import audit, rows
+from keeper.adapters.store import audit, rows, series
 from keeper.adapters.store.database import faults_named, reading_engine, refusals_named, require_current
 from keeper.adapters.store.rows import IntentRecord
 from keeper.adapters.store.tables import control, cycle_ends, cycles, meta, prices
+from keeper.core.model.bar import MarketHistory, PriceBar, Quote
 from keeper.core.model.codec import decode
 from keeper.core.model.decision import Decision
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.ladder import LayerKind
-from keeper.core.model.pool import PriceHistory
+from keeper.core.model.pool import BlockPrice
 from keeper.core.model.record import Attempt, CycleRecord, CycleState, Intent
-from keeper.core.model.view import NO_MEMORY, Memory
+from keeper.core.model.view import NO_MEMORY, MarketView, Memory
+from keeper.core.signals.windows import Since
+from keeper.ports.journal import HistoryEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class JournalStatus:
     """Halt first; empty when the keeper may act."""
 
 
-class JournalReader:
+class JournalReader:  # ruff: ignore[too-many-public-methods] - the port's reading half, and what the commands ask
     """All that can be asked of a journal; every answer is of one state of it.
 
     Every method raises ``JournalFault`` when the file cannot be read or what is stored contradicts itself.
@@ -97,8 +100,8 @@ class JournalReader:
             newest: int | None = connection.scalar(select(func.max(prices.c.block)).where(prices.c.pool == pool))
             return newest
 
-    def history(self, pool: str, *, since_s: int, up_to_block: int) -> PriceHistory:
-        """The stored rows from ``since_s`` (chain time) up to a block, both included, oldest first."""
+    def prices(self, pool: str, *, since_s: int, up_to_block: int) -> tuple[BlockPrice, ...]:
+        """The stored price rows from ``since_s`` (chain time) up to a block, both included, oldest first."""
         # chain time never falls, so the stretch is a range of the primary key once its first block is known
         first = (
             select(prices.c.block)
@@ -108,8 +111,41 @@ class JournalReader:
         )
         with self._transaction() as connection:
             first_block = connection.scalar(first)
-            found = () if first_block is None else rows.price_rows(connection, pool, first_block, up_to_block)
-            return PriceHistory(pool=pool, rows=found)
+            return () if first_block is None else rows.price_rows(connection, pool, first_block, up_to_block)
+
+    def history_end(self, pool: str) -> HistoryEnd:
+        """Where the stored series of that signal pool end."""
+        with self._transaction() as connection:
+            return series.history_end(connection, pool)
+
+    def bars(self, pool: str, width_s: int, *, since_s: int, before_s: int) -> tuple[PriceBar, ...]:
+        """The stored bars of one width that begin at ``since_s`` or later and before ``before_s``, oldest first."""
+        with self._transaction() as connection:
+            return series.bar_rows(connection, pool, width_s, since_s=since_s, before_s=before_s)
+
+    def first_bar_s(self, pool: str, width_s: int) -> int | None:
+        """Start of the oldest stored bar of that width; None when there is none."""
+        with self._transaction() as connection:
+            return series.first_bar_s(connection, pool, width_s)
+
+    def newest_quotes(self, names: Iterable[str]) -> dict[str, Quote]:
+        """The newest stored quote of each of the names."""
+        with self._transaction() as connection:
+            return series.newest_quotes(connection, names)
+
+    def market_history(self, pool: str, since: Since, *, up_to_s: int) -> MarketHistory:
+        """Everything within the windows that was known at ``up_to_s`` (chain time)."""
+        with self._transaction() as connection:
+            return series.within(connection, pool, since, up_to_s=up_to_s)
+
+    def named_history(self, view: MarketView) -> MarketHistory:
+        """The history that a stored view names.
+
+        Raises:
+            JournalFault: it is not what the view was made of.
+        """
+        with self._transaction() as connection:
+            return series.named(connection, view.history)
 
     def memory(self) -> Memory:
         """What the last ended cycle left; ``NO_MEMORY`` before the first."""

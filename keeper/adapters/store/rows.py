@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, select
 
 from keeper.adapters.store.tables import attempts, cycle_ends, cycles, intents, layer_tokens, outcomes, policies, prices
-from keeper.core.model.codec import decode, digest
+from keeper.core.model.codec import decode, digest_of
 from keeper.core.model.decision import Decision
 from keeper.core.model.errors import JournalFault
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Done, Mint, NotDone, Plan, Simulated, Stage, StageKind, StageOutcome, Unknown
 from keeper.core.model.policy import Policy
-from keeper.core.model.pool import BlockPrice, HistoryRef, PriceHistory
+from keeper.core.model.pool import BlockPrice
 from keeper.core.model.record import Attempt, CycleRecord, CycleState, Intent, StageRecord
 from keeper.core.model.view import MarketView, Memory, SignalReading
 
@@ -54,6 +54,9 @@ def price_rows(connection: Connection, pool: str, first_block: int, last_block: 
             prices.c.volume0,
             prices.c.volume1,
             prices.c.swaps,
+            prices.c.net0,
+            prices.c.net1,
+            prices.c.jit0,
         )
         .where(prices.c.pool == pool, prices.c.block.between(first_block, last_block))
         .order_by(prices.c.block)
@@ -68,25 +71,12 @@ def price_rows(connection: Connection, pool: str, first_block: int, last_block: 
             volume0=volume0,
             volume1=volume1,
             swaps=swaps,
+            net0=net0,
+            net1=net1,
+            jit0=jit0,
         )
-        for block, timestamp_s, close, high, low, volume0, volume1, swaps in found
+        for block, timestamp_s, close, high, low, volume0, volume1, swaps, net0, net1, jit0 in found
     )
-
-
-def named_history(connection: Connection, ref: HistoryRef) -> PriceHistory:
-    """The rows that a view names.
-
-    Raises:
-        JournalFault: they are not what the view was made of.
-    """
-    rows = price_rows(connection, ref.pool, ref.first_block, ref.last_block) if ref.rows else ()
-    history = PriceHistory(pool=ref.pool, rows=rows)
-    if len(rows) != ref.rows or digest(history) != ref.digest:
-        raise JournalFault(
-            f"prices of blocks {ref.first_block} to {ref.last_block} are not those of the view: "
-            f"{len(rows)} rows stored, {ref.rows} named"
-        )
-    return history
 
 
 def layers_of_tokens(connection: Connection) -> dict[int, LayerKind]:
@@ -140,7 +130,7 @@ def cycle_record(connection: Connection, cycle_id: int) -> CycleRecord:
 
     Raises:
         KeyError: there is none with this id.
-        JournalFault: the view or the prices that it names are not what was stored.
+        JournalFault: the view or the policy is not what was stored.
     """
     row = connection.execute(
         select(cycles, policies.c.policy, cycle_ends.c.state)
@@ -150,17 +140,17 @@ def cycle_record(connection: Connection, cycle_id: int) -> CycleRecord:
     ).one_or_none()
     if row is None:
         raise KeyError(cycle_id)
+    # of the text, not of what it decodes to: a later version may know more fields, with defaults for what was not stored
+    for name, text, stored in (("view", row.view, row.view_digest), ("policy", row.policy, row.policy_digest)):
+        if digest_of(text) != stored:
+            raise JournalFault(f"the {name} of cycle {cycle_id} is not the one that was stored")
     view = decode(MarketView, row.view)
     policy = decode(Policy, row.policy)
-    for name, value, stored in (("view", view, row.view_digest), ("policy", policy, row.policy_digest)):
-        if digest(value) != stored:
-            raise JournalFault(f"the {name} of cycle {cycle_id} is not the one that was stored")
     return CycleRecord(
         id=cycle_id,
         state=CycleState.UNKNOWN if row.state is None else CycleState(row.state),
         policy=policy,
         view=view,
-        history=named_history(connection, view.history),
         readings=decode(tuple[SignalReading, ...], row.readings),
         decision=decode(Decision, row.decision),
         plan=None if row.plan is None else decode(Plan, row.plan),

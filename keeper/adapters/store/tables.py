@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -59,7 +60,7 @@ class Document(TypeDecorator[str]):
         return None if value is None else zlib.decompress(value).decode()
 
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: what these tables are."""
 
 metadata = MetaData()
@@ -91,9 +92,60 @@ prices = Table(
     Column("volume0", WideInteger, nullable=False),
     Column("volume1", WideInteger, nullable=False),
     Column("swaps", Integer, nullable=False),
+    Column("net0", WideInteger),
+    Column("net1", WideInteger),
+    Column("jit0", WideInteger),
     Index("ix_prices_time", "pool", "timestamp_s", "block"),
     sqlite_with_rowid=False,
 )
+
+bars = Table(
+    "bars",
+    metadata,
+    Column("pool", Text, primary_key=True),
+    Column("width_s", Integer, primary_key=True, autoincrement=False),
+    Column("start_s", Integer, primary_key=True, autoincrement=False),
+    Column("open_x96", WideInteger, nullable=False),
+    Column("high_x96", WideInteger, nullable=False),
+    Column("low_x96", WideInteger, nullable=False),
+    Column("close_x96", WideInteger, nullable=False),
+    Column("wick_high_x96", WideInteger, nullable=False),
+    Column("wick_low_x96", WideInteger, nullable=False),
+    Column("volume0", WideInteger, nullable=False),
+    Column("volume1", WideInteger, nullable=False),
+    Column("net0", WideInteger),
+    Column("net1", WideInteger),
+    Column("jit0", WideInteger),
+    Column("swaps", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Minutes and hours of signal pools."""
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("pool", Text, primary_key=True),
+    Column("timestamp_s", Integer, primary_key=True, autoincrement=False),
+    Column("sample", Document, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The surroundings of a signal pool."""
+
+quotes = Table(
+    "quotes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("seen_s", Integer, nullable=False),
+    Column("as_of_s", Integer, nullable=False),
+    Column("value", Float),
+    Column("source", Text, nullable=False),
+    Column("fault", Text),
+    Index("ix_quotes_seen", "seen_s", "id"),
+    Index("ix_quotes_name", "name", "id"),
+    sqlite_autoincrement=True,
+)
+"""What others said, a row whenever it changed."""
 
 cycles = Table(
     "cycles",

@@ -40,6 +40,13 @@ def _shared_parameters() -> list[inspect.Parameter]:
     ]
 
 
+def _session(ctx: typer.Context, given: dict[str, Any]) -> Session:
+    """What was asked for before and behind the command; what is of the session leaves ``given``."""
+    outer = ctx.find_root().obj
+    base = outer if isinstance(outer, Session) else Session()
+    return base.joined({name: given.pop(name) for name in _SHARED})
+
+
 def command(app: typer.Typer, name: str | None = None) -> Callable[[Body], Body]:
     """Register a function whose first argument is the :class:`Session`; the others are its own options."""
 
@@ -47,13 +54,31 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Body], Body]
         own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
 
         def entry(ctx: typer.Context, **given: Any) -> None:
-            outer = ctx.find_root().obj
-            base = outer if isinstance(outer, Session) else Session()
-            session = base.joined({name: given.pop(name) for name in _SHARED})
+            session = _session(ctx, given)
             raise typer.Exit(guarded(session, lambda: body(session, **given)))
 
         _pretend(entry, body, [*own, *_shared_parameters()])
         app.command(name)(entry)
+        return body
+
+    return register
+
+
+def default(app: typer.Typer) -> Callable[[Body], Body]:
+    """Register what a group does when no command of it is named; its options then stand for themselves."""
+
+    def register(body: Body) -> Body:
+        own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
+
+        def entry(ctx: typer.Context, **given: Any) -> None:
+            session = _session(ctx, given)
+            if ctx.invoked_subcommand is not None:
+                ctx.find_root().obj = session
+                return
+            raise typer.Exit(guarded(session, lambda: body(session, **given)))
+
+        _pretend(entry, body, [*own, *_shared_parameters()])
+        app.callback(invoke_without_command=True)(entry)
         return body
 
     return register

@@ -10,8 +10,9 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from keeper.app.cli import positions, sentences, words
+from keeper.app.cli import positions, sentences, signal_table, words
 from keeper.app.cli.output import table
+from keeper.app.cli.signal_table import Seen
 from keeper.core.model.codec import encode
 from keeper.core.model.decision import Decision, OpenLayer, ShiftLayer
 from keeper.core.model.plan import Alternative, Cost, Done, NotDone, Plan, Simulated, StageOutcome, Unknown
@@ -52,6 +53,7 @@ def thought(
         "history": _plain(view.history),
         "ladder": positions.document(view, policy),
         "readings": _plain(readings),
+        "signals": signal_table.document(_seen(view, readings, policy)),
         "rules": _plain(policy),
         "decision": _plain(decided),
         "plan": None if plan is None else _plain(plan),
@@ -82,23 +84,16 @@ def render_thought(
 
 
 def _inputs(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Iterator[RenderableType]:
-    rows = [
-        (
-            reading.name.replace("_", " "),
-            words.number(reading.value),
-            reading.unit,
-            reading.quality.value,
-            words.duration(view.now_s - reading.as_of_s),
-            words.short(reading.source),
-        )
-        for reading in readings
-    ]
-    yield table("Readings", ("signal", "value", "unit", "quality", "age", "source"), rows, right=("value", "age"))
+    yield from signal_table.render(_seen(view, readings, policy))
     columns = ("pool", "price", "average", "off by", "active liquidity", "initialised ticks")
     yield table("Market", columns, [_market(pool, policy) for pool in view.pools], right=columns[1:])
     held = ", ".join(words.amount(balance.token, balance.raw) for balance in view.wallet.balances)
     gas = f"base fee {words.gwei(view.gas.base_fee_wei)}, tip {words.gwei(view.gas.tip_wei)}"
     yield Text(f"wallet {view.wallet.address}: {words.ether(view.wallet.native_wei)}, {held}; {gas}")
+
+
+def _seen(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Seen:
+    return Seen(readings=readings, policy=policy, memory=view.memory, now_s=view.now_s)
 
 
 def _market(pool: PoolView, policy: Policy) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Commands that come in groups: keys, config, localchain, db."""
+"""Commands that come in groups: keys, config, localchain, db, data, calendar, signals."""
 
 # ruff: file-ignore[import-outside-top-level] - bodies import what they need when they run, so that help answers at once
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from keeper.app.cli.command import command
+from keeper.app.cli.command import command, default
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session
 
@@ -17,8 +17,14 @@ keys = typer.Typer(help="Make and import encrypted keys.", no_args_is_help=True)
 config = typer.Typer(help="Look at, check and reload the settings.", no_args_is_help=True)
 localchain = typer.Typer(help="A local chain with the contracts of mainnet.", no_args_is_help=True)
 db = typer.Typer(help="Look after the journal's file.", no_args_is_help=True)
+data = typer.Typer(help="Market history on disk.", no_args_is_help=True)
+calendar = typer.Typer(help="Scheduled events that raise variance.", no_args_is_help=True)
+signals = typer.Typer(help="Show every reading, what it adds to the score and what it does now.")
 
 KeystorePath = Annotated[Path, typer.Argument(help="Keystore to write; never written over.")]
+SomePool = Annotated[
+    str | None, typer.Option("--of", help="One configured pool by its name; import takes also 137:0x... of another chain.")
+]
 PassphraseFile = Annotated[
     Path | None, typer.Option("--passphrase-file", help="File with the passphrase, mode 0600; asked for when left out.")
 ]
@@ -26,7 +32,16 @@ PassphraseFile = Annotated[
 
 def mount(app: typer.Typer) -> None:
     """Put the groups under the command."""
-    for name, group in {"keys": keys, "config": config, "localchain": localchain, "db": db}.items():
+    groups = {
+        "keys": keys,
+        "config": config,
+        "localchain": localchain,
+        "db": db,
+        "data": data,
+        "calendar": calendar,
+        "signals": signals,
+    }
+    for name, group in groups.items():
         app.add_typer(group, name=name)
 
 
@@ -141,3 +156,119 @@ def db_verify(
     from keeper.app.cli import db as bodies
 
     return bodies.verify(session, newest=newest)
+
+
+@command(data, "download")
+def data_download(
+    session: Session,
+    *,
+    of: SomePool = None,
+    days: Annotated[
+        float | None,
+        typer.Option("--days", help="So many before the newest block; 30 when nothing is said.", min=0.01, max=3660),
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", help="From that day or time, UTC.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", help="To that day or time, UTC; to the newest block when left out.")
+    ] = None,
+) -> ExitCode:
+    """Fetch events of pools from the node.
+
+    Only what is missing; interrupted, the same command goes on from there.
+    """
+    from keeper.app.cli import data as bodies
+
+    return bodies.download(session, pool=of, days=days, since=since, until=until)
+
+
+@command(data, "import")
+def data_import(
+    session: Session,
+    paths: Annotated[list[Path], typer.Argument(help="Parquet files of events or of bars.")],
+    *,
+    of: SomePool = None,
+    since: Annotated[str | None, typer.Option("--since", help="The files are complete from then on, UTC.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="The files are complete to then, UTC.")] = None,
+) -> ExitCode:
+    """Take files in that others made."""
+    from keeper.app.cli import data as bodies
+
+    return bodies.import_files(session, paths, pool=of, since=since, until=until)
+
+
+@command(data, "list")
+def data_list(session: Session) -> ExitCode:
+    """Tell what is stored, gaps included."""
+    from keeper.app.cli import data as bodies
+
+    return bodies.list_(session)
+
+
+@command(data, "check")
+def data_check(session: Session) -> ExitCode:
+    """Read everything that is stored back.
+
+    Ends with 1 when something is not whole.
+    """
+    from keeper.app.cli import data as bodies
+
+    return bodies.check(session)
+
+
+@command(calendar, "show")
+def calendar_show(
+    session: Session, *, days: Annotated[int, typer.Option("--days", help="How far ahead.", min=1, max=1_100)] = 60
+) -> ExitCode:
+    """Tell what is coming and what it does now."""
+    from keeper.app.cli import calendar as bodies
+
+    return bodies.show(session, days=days)
+
+
+@command(calendar, "import")
+def calendar_import(
+    session: Session,
+    path: Annotated[Path, typer.Argument(help="An .ics file.")],
+    *,
+    kind: Annotated[str | None, typer.Option("--kind", help="Of all its events; told by their titles when left out.")] = None,
+    into: Annotated[Path, typer.Option("--into", help="Calendar file to add to; made from the one in use.")] = Path(
+        "calendar.toml"
+    ),
+) -> ExitCode:
+    """Add new dates to a calendar file.
+
+    Ends with 1 when an event was refused.
+    """
+    from keeper.app.cli import calendar as bodies
+
+    return bodies.import_ics(session, path, kind=kind, into=into)
+
+
+@default(signals)
+def signals_show(
+    session: Session,
+    *,
+    html: Annotated[Path | None, typer.Option("--html", help="Draw them over time into this file instead.")] = None,
+    days: Annotated[int, typer.Option("--days", help="How far the drawing goes back.", min=1, max=3_660)] = 30,
+) -> ExitCode:
+    """Show every reading, what it adds to the score and what it does now."""
+    from keeper.app.cli import signals as bodies
+
+    return bodies.run(session, html=html, days=days)
+
+
+@command(signals, "evaluate")
+def signals_evaluate(
+    session: Session,
+    *,
+    tape: Annotated[Path | None, typer.Option("--tape", help="Parquet file of bars, or a folder with one.")] = None,
+    series: Annotated[str | None, typer.Option("--series", help="An imported series, or which of the tape's.")] = None,
+    horizon_days: Annotated[str, typer.Option("--horizon-days", help="Days ahead, with commas between.")] = "1,7",
+) -> ExitCode:
+    """Tell what forecasts and indicators were worth, out of sample.
+
+    On the history of the signal pool unless told otherwise; more than 150 days in a row are wanted.
+    """
+    from keeper.app.cli import evaluate as bodies
+
+    return bodies.run(session, tape=tape, series=series, horizon_days=horizon_days)

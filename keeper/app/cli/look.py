@@ -86,7 +86,8 @@ def replay(session: Session, cycle_id: int | None) -> ExitCode:
     """One cycle decided again."""
     with _reader(session) as reader:
         record = _record(reader, cycle_id)
-    differences = replaying.differences(record, replaying.think_again(record))
+        history = reader.named_history(record.view)
+    differences = replaying.differences(record, replaying.think_again(record, history))
     verdict = "differs" if differences else "same readings, decision and plan, bit for bit"
     shown = [Text(f"cycle {record.id}: {verdict}"), *(Text(line) for line in differences)]
     session.out.show({"cycle": record.id, "same": not differences, "diff": list(differences)}, *shown)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from keeper.core.model.bar import MarketHistory
 from keeper.core.model.codec import encode
 from keeper.core.model.decision import Decision, ExitAll
 from keeper.core.model.plan import Plan
@@ -27,9 +28,9 @@ class Replay:
     plan: Plan | None
 
 
-def think_again(record: CycleRecord) -> Replay:
-    """Readings, decision and plan from the journaled view alone; an exit that a person ordered is ordered again."""
-    readings = read(record.view, record.history, record.policy)
+def think_again(record: CycleRecord, history: MarketHistory) -> Replay:
+    """Readings, decision and plan from view and history alone; an exit that a person ordered is ordered again."""
+    readings = read(record.view, history, record.policy)
     ordered = any(isinstance(move, ExitAll) for move in record.decision.moves)
     decision = exit_decision(record.view) if ordered else decide(record.view, readings, record.policy)
     return Replay(readings=readings, decision=decision, plan=make_plan(record.view, decision, record.policy))

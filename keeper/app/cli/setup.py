@@ -17,6 +17,7 @@ from keeper.app import bootstrap
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.output import table
 from keeper.app.cli.session import Session
+from keeper.app.sense_checks import sense_checks
 from keeper.app.settings import Need, Settings, to_policy
 from keeper.core.model.errors import ConfigError, KeeperError
 from keeper.core.model.policy import Policy
@@ -47,7 +48,10 @@ def check(session: Session, *, skip_clock: bool) -> ExitCode:
     account, signing = _account(settings)
     with contextlib.closing(bootstrap.open_rpc(settings)) as rpc:
         now_s = None if skip_clock or settings.chain.local else int(time.time())
-        results = [*signing, *preflight(rpc, expectation(settings, policy), wallet=account, now_s=now_s), _journal(settings)]
+        proven = preflight(rpc, expectation(settings, policy), wallet=account, now_s=now_s)
+        sane = all(result.ok for result in proven)
+        senses = sense_checks(settings, policy, rpc, account) if sane else ()
+        results = [*signing, *proven, *senses, _journal(settings)]
     failed = [result for result in results if not result.ok]
     document = {
         "ok": not failed,

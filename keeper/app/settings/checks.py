@@ -6,33 +6,47 @@ themselves, so that an error elsewhere hides nothing.
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from apscheduler.triggers.cron import CronTrigger
+from pydantic_core import PydanticCustomError
 
-from keeper.app.settings.kinds import is_loopback
+from keeper.adapters.calendar import toml_calendar
+from keeper.app.settings.kinds import check_rpc_url, is_loopback
 from keeper.app.settings.problems import Problem
 from keeper.app.settings.schema import (
+    DERIBIT_DVOL,
+    DERIBIT_INDEX,
     LOCAL_CHAIN_IDS,
+    CalendarSettings,
     ChainSettings,
+    DeribitSettings,
     ExecutionSettings,
     GateSettings,
     LadderSettings,
     LayerSettings,
+    OutsideSettings,
     PairSettings,
     PoolSettings,
     RegimeSettings,
     RpcSettings,
     RunSettings,
     SignalSettings,
+    StressSettings,
+    UniverseSettings,
     WalletSettings,
     WeightSettings,
 )
+from keeper.core.model.bar import MINUTE_S
+from keeper.core.model.errors import ConfigError
 from keeper.core.model.policy import Shape
+from keeper.core.signals import names
+from keeper.core.signals.risk import MOVABLE_CAP, RISKS
 
 Problems = Iterator[Problem]
 LEAST_SPACINGS = 2
@@ -133,22 +147,20 @@ def _pools(chain: ChainSettings, pair: PairSettings, pools: Mapping[str, PoolSet
             message = f"must hold {pair.base} and {pair.quote}, the tokens of the pair"
             yield Problem(path=f"pools.{name}", message=message, value=f"{pool.token0}/{pool.token1}")
         elif pool.token0 in chain.tokens and pool.token1 in chain.tokens:
-            yield from _order(chain, name, pool)
+            yield from _order(chain, f"pools.{name}", pool)
         if fees[pool.fee_pips] > 1:
             message = "two pools of one pair cannot have the same fee (pips)"
             yield Problem(path=f"pools.{name}.fee_pips", message=message, value=pool.fee_pips)
 
 
-def _order(chain: ChainSettings, name: str, pool: PoolSettings) -> Problems:
+def _order(chain: ChainSettings, path: str, pool: PoolSettings) -> Problems:
     if int(chain.tokens[pool.token0].address, 16) > int(chain.tokens[pool.token1].address, 16):
         message = f"tokens are in the wrong order: {pool.token1} has the lower address, so it is token0"
-        yield Problem(path=f"pools.{name}.token0", message=message, value=pool.token0)
+        yield Problem(path=f"{path}.token0", message=message, value=pool.token0)
 
 
 def _signals(signals: SignalSettings) -> Problems:
     for smaller, larger in (
-        ("sample_interval_s", "bar_s"),
-        ("bar_s", "lookback_s"),
         ("sample_interval_s", "min_history_s"),
         ("min_history_s", "lookback_s"),
         ("ewma_half_life_s", "lookback_s"),
@@ -156,6 +168,92 @@ def _signals(signals: SignalSettings) -> Problems:
         if getattr(signals, smaller) > getattr(signals, larger):
             message = f"must not exceed signals.{larger}, {getattr(signals, larger)} seconds"
             yield Problem(path=f"signals.{smaller}", message=message, value=getattr(signals, smaller))
+    if signals.sample_interval_s % MINUTE_S:
+        value = signals.sample_interval_s
+        yield Problem(path="signals.sample_interval_s", message="must be whole minutes, in seconds", value=value)
+
+
+def _stress(stress: StressSettings) -> Problems:
+    known = (*RISKS, names.CALENDAR)
+    for name, weight in stress.weights.items():
+        path = f"stress.weights.{name}"
+        risk = RISKS.get(name)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            yield Problem(path=path, message=f"is no signal that can be scored; {hint}", value=str(weight))
+        elif not 0 <= weight <= 1:
+            yield Problem(path=path, message="must be a part of the score, from 0 to 1", value=str(weight))
+        elif risk is not None and risk.movable and weight > Decimal(str(MOVABLE_CAP)):
+            message = f"must be at most {MOVABLE_CAP}: somebody can move it on chain"
+            yield Problem(path=path, message=message, value=str(weight))
+    total = sum(stress.weights.values(), Decimal(0))
+    if total not in {Decimal(0), Decimal(1)}:
+        counted = ", ".join(f"{name} {weight}" for name, weight in stress.weights.items() if weight)
+        message = f"must add up to 1, or be 0 all together for no score; those that are not 0 here: {counted}"
+        yield Problem(path="stress.weights", message=message, value=str(total))
+
+
+def _calendar(calendar: CalendarSettings) -> Problems:
+    try:
+        toml_calendar.read(calendar.file)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Problem(path="calendar.file", message=problem)
+
+
+def _outside(chain: ChainSettings, pair: PairSettings, outside: OutsideSettings, deribit: DeribitSettings) -> Problems:
+    for name, pool in outside.universe.items():
+        yield from _followed(f"outside.universe.{name}", chain, pair, pool)
+    yield from _duplicates({f"outside.universe.{name}.address": pool.address for name, pool in outside.universe.items()})
+    for symbol in outside.lending:
+        if symbol not in chain.tokens:
+            yield Problem(
+                path="outside.lending", message=f"must be symbols of chain.tokens: {', '.join(chain.tokens)}", value=symbol
+            )
+    if outside.lending and chain.aave_pool is None:
+        yield Problem(path="outside.lending", message="needs chain.aave_pool, the lending market", value=list(outside.lending))
+    index, dvol = ((DERIBIT_INDEX,), (DERIBIT_DVOL,)) if deribit.enabled else ((), ())
+    for field in ("lending", "marks"):
+        listed: tuple[str, ...] = getattr(outside, field)
+        if len(set(listed)) < len(listed):
+            yield Problem(path=f"outside.{field}", message="must name each only once", value=list(listed))
+    yield from _untold("outside.marks", outside.marks, (*chain.feeds, *index))
+    yield from _untold("outside.implied", (outside.implied,) if outside.implied else (), (*chain.feeds, *dvol))
+    for name, feed in chain.feeds.items():
+        if feed.min_value >= feed.max_value:
+            message = f"must be below max_value, {feed.max_value}"
+            yield Problem(path=f"chain.feeds.{name}.min_value", message=message, value=str(feed.min_value))
+
+
+def _untold(path: str, wanted: Iterable[str], told: Sequence[str]) -> Problems:
+    known = ", ".join(told) or "none"
+    for name in wanted:
+        if name not in told:
+            message = f"nobody tells such a quote; there are {known}. Deribit's need deribit.enabled, feeds chain.feeds"
+            yield Problem(path=path, message=message, value=name)
+
+
+def _followed(path: str, chain: ChainSettings, pair: PairSettings, pool: UniverseSettings) -> Problems:
+    unknown = [symbol for symbol in (pool.token0, pool.token1) if symbol not in chain.tokens]
+    if unknown:
+        yield Problem(path=path, message=f"tokens must be of chain.tokens: {', '.join(chain.tokens)}", value=", ".join(unknown))
+        return
+    yield from _order(chain, path, pool)
+    if pool.base not in {pool.token0, pool.token1}:
+        yield Problem(path=f"{path}.base", message=f"must be {pool.token0} or {pool.token1}", value=pool.base)
+        return
+    other = pool.token1 if pool.base == pool.token0 else pool.token0
+    if other not in {pair.base, pair.quote}:
+        message = f"must be told in {pair.base} or {pair.quote}, the tokens of the pair"
+        yield Problem(path=f"{path}.base", message=message, value=f"{pool.base} in {other}")
+
+
+def _data_url(deribit: DeribitSettings) -> Problems:
+    try:
+        check_rpc_url(deribit.url)
+    except PydanticCustomError as error:
+        yield Problem(path="deribit.url", message=error.message())
 
 
 def _regimes(regimes: RegimeSettings) -> Problems:
@@ -234,6 +332,10 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (_nesting, ("ladder",)),
     (_spacing, ("ladder", "pools")),
     (_signals, ("signals",)),
+    (_stress, ("stress",)),
+    (_calendar, ("calendar",)),
+    (_outside, ("chain", "pair", "outside", "deribit")),
+    (_data_url, ("deribit",)),
     (_regimes, ("regimes",)),
     (_limits, ("gates", "execution")),
     (_swap_pools, ("execution", "pools")),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from keeper.adapters.calendar import toml_calendar
 from keeper.app.settings.checks import layers_of, wei
-from keeper.app.settings.schema import Settings
+from keeper.app.settings.schema import PoolSettings, Settings
 from keeper.core.model.ladder import LayerKind, Regime
 from keeper.core.model.policy import (
+    CalendarPolicy,
     ExecutionPolicy,
     GatePolicy,
     LadderPolicy,
     LayerPolicy,
+    OutsidePolicy,
     Policy,
     RegimePolicy,
     RegimeWeights,
     SignalPolicy,
+    SignalWeight,
+    StressPolicy,
     TriggerPolicy,
+    UniversePool,
 )
 from keeper.core.model.pool import PoolKey
 from keeper.core.model.token import Token
@@ -24,21 +32,16 @@ NATIVE_DECIMALS = 18
 
 
 def to_policy(settings: Settings) -> Policy:
-    """The rules that the settings state; amounts of fees in wei, cut off below one wei."""
+    """The rules that the settings state; amounts of fees in wei, cut off below one wei.
+
+    Raises:
+        ConfigError: the calendar's file cannot be read or used.
+    """
     tokens = {
         symbol: Token(address=token.address, symbol=symbol, decimals=token.decimals)
         for symbol, token in settings.chain.tokens.items()
     }
-    pools = {
-        name: PoolKey(
-            address=pool.address,
-            token0=tokens[pool.token0],
-            token1=tokens[pool.token1],
-            fee_pips=pool.fee_pips,
-            tick_spacing=pool.tick_spacing,
-        )
-        for name, pool in settings.pools.items()
-    }
+    pools = {name: _pool(pool, tokens) for name, pool in settings.pools.items()}
     wrapped = settings.chain.wrapped_native
     return Policy(
         chain_id=settings.chain.id,
@@ -54,6 +57,50 @@ def to_policy(settings: Settings) -> Policy:
         gates=_gates(settings),
         execution=_execution(settings),
         adoption=settings.wallet.adoption,
+        stress=_stress(settings),
+        calendar=_calendar(settings),
+        outside=_outside(settings, tokens),
+    )
+
+
+def _pool(pool: PoolSettings, tokens: Mapping[str, Token]) -> PoolKey:
+    return PoolKey(
+        address=pool.address,
+        token0=tokens[pool.token0],
+        token1=tokens[pool.token1],
+        fee_pips=pool.fee_pips,
+        tick_spacing=pool.tick_spacing,
+    )
+
+
+def _stress(settings: Settings) -> StressPolicy:
+    stress = settings.stress
+    return StressPolicy(
+        weights=tuple(SignalWeight(name=name, weight=float(weight)) for name, weight in sorted(stress.weights.items())),
+        least_available=float(stress.least_available),
+        raise_from=float(stress.raise_from),
+        width_gain=float(stress.width_gain),
+        insurance_gain=float(stress.insurance_gain),
+        protect_from=float(stress.protect_from),
+    )
+
+
+def _calendar(settings: Settings) -> CalendarPolicy:
+    rules = settings.calendar
+    calendar = toml_calendar.read(rules.file).calendar
+    return CalendarPolicy(calendar=calendar, lead_s=rules.lead_s, width_change=float(rules.width_change))
+
+
+def _outside(settings: Settings, tokens: Mapping[str, Token]) -> OutsidePolicy:
+    outside = settings.outside
+    return OutsidePolicy(
+        sample_every_s=outside.sample_every_s,
+        universe=tuple(UniversePool(key=_pool(pool, tokens), base=tokens[pool.base]) for pool in outside.universe.values()),
+        basket_cap=float(outside.basket_cap),
+        lending=tuple(tokens[symbol] for symbol in outside.lending) if settings.chain.aave_pool is not None else (),
+        marks=outside.marks,
+        mark_max_age_s=outside.mark_max_age_s,
+        implied=outside.implied or None,
     )
 
 

@@ -31,6 +31,9 @@ YEAR_S = 365 * DAY_S
 LOCAL_CHAIN_IDS = frozenset({1337, 31337})
 """Ids that no public chain uses: the only ones on which a raw key (KEEPER_PRIVATE_KEY) may be given."""
 
+DERIBIT_INDEX, DERIBIT_DVOL = "deribit_index", "deribit_dvol"
+"""Names of Deribit's quotes."""
+
 _NAME = r"^[A-Za-z0-9_]{1,40}$"
 
 
@@ -71,6 +74,18 @@ class FeeSettings(Section):
     native_reserve: DecimalText = decimal("0.001", "100", "native tokens", "Kept for gas, never placed")
 
 
+class FeedSettings(Section):
+    """A Chainlink price feed; a round outside its limits is no price."""
+
+    address: Address = named("Aggregator proxy")
+    decimals: int = whole(0, 36, "decimal places", "Decimals of the answer; the feed is asked whether this is true")
+    heartbeat_s: int = whole(60, 7 * DAY_S, "seconds", "Age of a round past which it is stale: its heartbeat and some")
+    min_value: DecimalText = decimal("0.000000000001", "100000000000", "in the feed's unit", "Lowest sane answer")
+    max_value: DecimalText = decimal("0.000000000001", "100000000000", "in the feed's unit", "Highest sane answer")
+    sequencer: Address | None = named("Uptime feed of the sequencer, on a rollup", default=None)
+    grace_s: int = whole(0, DAY_S, "seconds", "Time after the sequencer came back before the feed is believed")
+
+
 class ChainSettings(Section):
     """The chain: what stands where and when a block counts."""
 
@@ -82,6 +97,8 @@ class ChainSettings(Section):
     addresses: AddressSettings
     tokens: dict[str, TokenSettings] = Field(min_length=2)
     fees: FeeSettings
+    aave_pool: Address | None = named("Aave v3 pool; without it no lending market is followed", default=None)
+    feeds: dict[str, FeedSettings] = Field(default={}, description="Chainlink feeds by the name of their quote")
 
 
 class PairSettings(Section):
@@ -143,8 +160,7 @@ class LadderSettings(Section):
 class SignalSettings(Section):
     """How the market is measured."""
 
-    sample_interval_s: int = whole(12, DAY_S, "seconds", "Spacing of the returns behind close-to-close volatility")
-    bar_s: int = whole(60, DAY_S, "seconds", "Length of the bars behind Garman-Klass")
+    sample_interval_s: int = whole(60, 3_600, "seconds, whole minutes", "Length of the returns behind realised volatility")
     ewma_half_life_s: int = whole(600, 90 * DAY_S, "seconds", "Half life of the moving average of variance")
     lookback_s: int = whole(3_600, 30 * DAY_S, "seconds", "How much price history is read")
     min_history_s: int = whole(600, 30 * DAY_S, "seconds", "Less history than this makes a reading short")
@@ -159,7 +175,64 @@ class RegimeSettings(Section):
     stressed_from: DecimalText = decimal("0.1", "10", "times usual volatility", "Edge from normal to stressed")
     crisis_from: DecimalText = decimal("0.1", "10", "times usual volatility", "Edge from stressed to crisis")
     band: DecimalText = decimal("0", "0.5", "fraction of the edge", "Hysteresis on both sides of an edge")
-    dwell_s: int = whole(0, 7 * DAY_S, "seconds", "Time below an edge before a calmer regime is believed")
+    dwell_s: int = whole(60, 7 * DAY_S, "seconds", "Time below an edge before a calmer regime is believed")
+
+
+class StressSettings(Section):
+    """The stress score: what counts, from where, and what it does. It never chooses a side."""
+
+    weights: dict[str, DecimalText] = Field(
+        description="Signal -> its part of the score; 0: computed, shown and journaled, without a say",
+        json_schema_extra={"unit": "fraction", "must_be": 'a decimal in quotes, like "0.15", from 0 to 1'},
+    )
+    least_available: DecimalText = decimal("0.6", "1", "fraction of all weight", "With less there is no score")
+    raise_from: DecimalText = decimal("0.1", "0.9", "stress score", "From here the regime counts as one notch rougher")
+    width_gain: DecimalText = decimal("0", "1", "per unit of score", "Widths times 1 + this times a positive score")
+    insurance_gain: DecimalText = decimal("0", "0.5", "fraction per unit of score", "Value moved from inside to insurance")
+    protect_from: DecimalText = decimal("0.1", "0.9", "stress score", "From here protection should be quoted")
+
+
+class CalendarSettings(Section):
+    """Scheduled events, for which the ladder is made ready ahead of time."""
+
+    file: str = named("calendar.toml that comes with the keeper, or a path")
+    lead_s: int = whole(0, 3 * DAY_S, "seconds", "Time before an event's window at which the ladder is made ready")
+    width_change: DecimalText = decimal("0.05", "1", "fraction", "Wanted over placed width past 1 + this, near an event")
+
+
+class UniverseSettings(PoolSettings):
+    """A pool that is followed and not traded in."""
+
+    base: str = named("Symbol of the token that is followed; the other one is the pair's base or quote")
+
+
+class OutsideSettings(Section):
+    """What is followed besides the pair's own pools."""
+
+    sample_every_s: int = whole(60, DAY_S, "seconds", "Time between two samples of universe and lending market")
+    universe: dict[str, UniverseSettings] = Field(default={}, description="Pools whose prices make breadth and baskets")
+    basket_cap: DecimalText = decimal("0.05", "1", "fraction", "Largest weight of one token in an effective rate's basket")
+    lending: Names = named("Symbols of the reserves of the lending market", must_be='a list like ["WETH", "USDC"]')
+    marks: Names = named("Quotes that price base in quote, the most trusted first", must_be='a list like ["chainlink_eth_usd"]')
+    mark_max_age_s: int = whole(1, 3_600, "seconds", "Age of a mark past which arbitrage is not told from other flow")
+    implied: str = named("Quote that is an implied volatility; empty for none")
+
+
+class DeribitSettings(Section):
+    """Deribit's public data: an outside price and an implied volatility. Off unless switched on."""
+
+    enabled: bool = switch("Whether Deribit is asked at all")
+    url: str = named("Base URL of the API")
+    currency: str = named("Currency of volatility index and price index", pattern="^(BTC|ETH)$", must_be="BTC or ETH in quotes")
+    index_every_s: int = whole(5, DAY_S, "seconds", "Time between two requests of the price index")
+    volatility_every_s: int = whole(60, DAY_S, "seconds", "Time between two requests of the volatility index")
+    timeout_s: int = whole(1, 30, "seconds", "Limit of one request")
+
+
+class DataSettings(Section):
+    """Downloaded market history."""
+
+    dir: FilePath = named("Directory of the Parquet files")
 
 
 class TriggerSettings(Section):
@@ -243,6 +316,11 @@ class Settings(BaseSettings):
     ladder: LadderSettings
     signals: SignalSettings
     regimes: RegimeSettings
+    stress: StressSettings
+    calendar: CalendarSettings
+    outside: OutsideSettings
+    deribit: DeribitSettings
+    data: DataSettings
     triggers: TriggerSettings
     gates: GateSettings
     execution: ExecutionSettings

@@ -27,6 +27,11 @@ NOT_RELOADABLE = (
     "chain.wrapped_native",
     "chain.addresses.",
     "chain.tokens.",
+    "chain.aave_pool",
+    "chain.feeds.",
+    "outside.universe.",
+    "outside.lending",
+    "deribit.",
     "pair.",
     "pools.",
     "wallet.address",
@@ -35,7 +40,8 @@ NOT_RELOADABLE = (
     "run.",
     "rpc.",
 )
-"""Beginnings of the paths that only a restart changes: chain, pool, key, node, journal, schedule, and dry to live."""
+"""Beginnings of the paths that only a restart changes: chain, pool, what is read besides, key, node, journal, schedule, and dry
+to live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

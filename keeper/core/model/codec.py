@@ -35,4 +35,9 @@ def decode(kind: type[T], text: str) -> T:
 
 def digest(value: object) -> str:
     """Hex sha-256 of the canonical JSON of ``value``."""
-    return hashlib.sha256(encode(value).encode()).hexdigest()
+    return digest_of(encode(value))
+
+
+def digest_of(text: str) -> str:
+    """Hex sha-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -89,7 +89,7 @@ class Decision:
     lower_regime_since_s: int | None
     """Since when the readings have asked for a calmer regime; carried into the next cycle's memory."""
     volatility: float | None
-    """The annualised forecast that the widths were made of; None when there was none."""
+    """The annualised forecast; widths are made of it, times what score and calendar ask for. None when there was none."""
 
     @property
     def is_hold(self) -> bool:

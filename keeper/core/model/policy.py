@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeper.core.model.calendar import NO_CALENDAR, Calendar
 from keeper.core.model.ladder import LayerKind, Regime
 from keeper.core.model.pool import PoolKey
 from keeper.core.model.token import Token
@@ -87,9 +88,7 @@ class SignalPolicy:
     """How the market is measured."""
 
     sample_interval_s: int
-    """Spacing of the returns behind close-to-close volatility."""
-    bar_s: int
-    """Length of the bars behind Garman-Klass."""
+    """Length of the returns behind realised volatility; whole minutes."""
     ewma_half_life_s: int
     lookback_s: int
     """How much price history is read."""
@@ -173,6 +172,79 @@ class ExecutionPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalWeight:
+    """How much one signal counts in the stress score."""
+
+    name: str
+    weight: float
+    """In [0, 1]; 0 is shown and journaled and does nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StressPolicy:
+    """From readings to one score, and from the score to caution."""
+
+    weights: tuple[SignalWeight, ...] = ()
+    least_available: float = 0.6
+    """Part of all weight that must be measured; with less the score is missing and the regime does not become calmer."""
+    raise_from: float = 0.4
+    """Score from which the regime counts as one notch rougher."""
+    width_gain: float = 0.0
+    """Every width is multiplied by 1 + this times the score, when the score is above zero."""
+    insurance_gain: float = 0.0
+    """Part of the ladder's value that a score of 1 moves from the inner layers into insurance."""
+    protect_from: float = 0.5
+    """Score from which protection should be quoted."""
+
+    def weight(self, name: str) -> float:
+        """The weight of that signal; 0 when it has none."""
+        return next((one.weight for one in self.weights if one.name == name), 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarPolicy:
+    """How scheduled events are prepared for."""
+
+    calendar: Calendar = NO_CALENDAR
+    lead_s: int = 21_600
+    """How long before an event's window the ladder is made ready."""
+    width_change: float = 0.1
+    """In a window: wanted over placed width past 1 + this is a reason to widen; after it, below the inverse to take it back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniversePool:
+    """A pool that is followed and not traded in."""
+
+    key: PoolKey
+    base: Token
+    """The token whose price is followed; the other one is the pair's base or quote."""
+
+    @property
+    def other(self) -> Token:
+        """The token in which the pool prices ``base``."""
+        return self.key.token1 if self.key.token0 == self.base else self.key.token0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsidePolicy:
+    """What is followed besides the pair's own pools."""
+
+    sample_every_s: int = 900
+    universe: tuple[UniversePool, ...] = ()
+    basket_cap: float = 0.4
+    """Largest weight of one token in the basket of the effective exchange rate."""
+    lending: tuple[Token, ...] = ()
+    """Reserves of the lending market."""
+    marks: tuple[str, ...] = ()
+    """Names of quotes that price the base token in the quote token, the most trusted first."""
+    mark_max_age_s: int = 120
+    """Older than this a mark does not tell arbitrage from other flow."""
+    implied: str | None = None
+    """Name of the quote that is an implied volatility, per year as a fraction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All rules of one keeper: one chain, one pair, one wallet."""
 
@@ -193,6 +265,9 @@ class Policy:
     gates: GatePolicy
     execution: ExecutionPolicy
     adoption: Adoption
+    stress: StressPolicy = StressPolicy()
+    calendar: CalendarPolicy = CalendarPolicy()
+    outside: OutsidePolicy = OutsidePolicy()
 
     def pool(self, address: str) -> PoolKey:
         """The configured pool with this address.

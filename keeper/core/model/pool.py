@@ -84,15 +84,11 @@ class BlockPrice:
     """Sum of |amount0| over the swaps, raw units."""
     volume1: int
     swaps: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeeGrowthSample:
-    """Fee growth of a pool at an earlier cycle: the base of pool-implied volatility."""
-
-    timestamp_s: int
-    fee_growth_global0_x128: int
-    fee_growth_global1_x128: int
+    net0: int | None = None
+    """Sum of amount0 as the pool sees it: above zero, takers sold token0. None in rows of before it was recorded."""
+    net1: int | None = None
+    jit0: int | None = None
+    """Part of volume0 that was served by liquidity that came and went within the block, rounded down; None as above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +98,3 @@ class PriceHistory:
     pool: str
     """Address of the pool."""
     rows: tuple[BlockPrice, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryRef:
-    """Names a stretch of the stored price history, so that a view stays small and can still be replayed."""
-
-    pool: str
-    first_block: int
-    last_block: int
-    rows: int
-    digest: str
-    """sha-256 of the canonical JSON of the history."""

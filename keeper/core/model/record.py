@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeper.core.model.bar import Quote, Sample
 from keeper.core.model.decision import Decision
 from keeper.core.model.ladder import LayerKind, Position
 from keeper.core.model.plan import Plan, StageKind, StageOutcome
 from keeper.core.model.policy import Policy
-from keeper.core.model.pool import BlockPrice, BlockRef, PoolView, PriceHistory
+from keeper.core.model.pool import BlockPrice, BlockRef, PoolView
 from keeper.core.model.view import Gas, MarketView, SignalReading, Wallet
 
 
@@ -38,6 +39,12 @@ class Observation:
     """Every position of the wallet in the configured pools that holds liquidity or owes anything."""
     prices: tuple[BlockPrice, ...]
     """Of the signal pool, the blocks after the last known one, oldest first."""
+    prices_since_s: int | None = None
+    """Chain time from which the prices are complete, when they do not follow on the last known one without a gap; else None."""
+    sample: Sample | None = None
+    """The surroundings, when they were due."""
+    quotes: tuple[Quote, ...] = ()
+    """What others say, each name at most once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +63,6 @@ class CycleRecord:
     state: CycleState
     policy: Policy
     view: MarketView
-    history: PriceHistory
-    """The rows that the view names."""
     readings: tuple[SignalReading, ...]
     decision: Decision
     plan: Plan | None

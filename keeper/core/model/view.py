@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeper.core.model.bar import HistoryRef
 from keeper.core.model.ladder import Ladder, LayerKind, Regime
-from keeper.core.model.pool import BlockRef, FeeGrowthSample, HistoryRef, PoolView
+from keeper.core.model.pool import BlockRef, PoolView
 from keeper.core.model.token import TokenAmount
 
 
@@ -62,15 +63,6 @@ class GasPaid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DailyVolatility:
-    """Last forecast of one day."""
-
-    day: int
-    """Days since the unix epoch."""
-    annualised: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What the keeper carries from cycle to cycle; part of the view, so that a replay needs nothing else."""
 
@@ -88,10 +80,6 @@ class Memory:
     """Chain times at which layers were placed anew in the last 24 hours, first placements not counted, oldest first."""
     gas_paid: tuple[GasPaid, ...]
     """Of the last 24 hours, oldest first."""
-    fee_growth: tuple[FeeGrowthSample, ...]
-    """Of the signal pool, about hourly over the last 24 hours, oldest first."""
-    volatilities: tuple[DailyVolatility, ...]
-    """Of the last 180 days, oldest first."""
 
     def layer(self, kind: LayerKind) -> LayerMemory | None:
         """Memory of the layer of that role; None when it was never placed."""
@@ -153,6 +141,10 @@ class SignalReading:
     block: int
     source: str
     quality: Quality
+    note: str = ""
+    """Why it is not good, or what stands behind it, for a person."""
+    z: float | None = None
+    """Robust z-score against its own trailing past, turned so that more is more stress; None where there is none."""
 
 
 NO_MEMORY = Memory(
@@ -164,8 +156,6 @@ NO_MEMORY = Memory(
     layers=(),
     shifts_s=(),
     gas_paid=(),
-    fee_growth=(),
-    volatilities=(),
 )
 """What a keeper knows that has never run."""
 

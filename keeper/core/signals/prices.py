@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from keeper.core.model.policy import Policy
-from keeper.core.model.pool import PoolView, PriceHistory
+from keeper.core.model.pool import PoolView
 from keeper.core.model.view import MarketView, Quality, SignalReading
 from keeper.core.signals import names
 
@@ -34,21 +34,21 @@ def _oriented(policy: Policy, log_raw: float) -> float:
     return math.exp(log_human if key.token0.address == policy.base.address else -log_human)
 
 
-def price(view: MarketView, _history: PriceHistory, policy: Policy) -> SignalReading:
+def price(view: MarketView, policy: Policy) -> SignalReading:
     """The time-weighted price of the signal pool; missing when its history is shorter than the window."""
     pool = view.pool(policy.signal_pool)
     value = None if pool.twap_tick is None else price_at_tick(policy, pool.twap_tick)
     return _reading(view, pool, names.PRICE, value, f"{policy.quote.symbol} per {policy.base.symbol}")
 
 
-def spot(view: MarketView, _history: PriceHistory, policy: Policy) -> SignalReading:
+def spot(view: MarketView, policy: Policy) -> SignalReading:
     """The signal pool's price at the view's block: what anyone can push, never what is trusted."""
     pool = view.pool(policy.signal_pool)
     value = price_at_sqrt(policy, pool.state.sqrt_price_x96)
     return _reading(view, pool, names.SPOT, value, f"{policy.quote.symbol} per {policy.base.symbol}")
 
 
-def twap_deviation_ticks(view: MarketView, _history: PriceHistory, policy: Policy) -> SignalReading:
+def twap_deviation_ticks(view: MarketView, policy: Policy) -> SignalReading:
     """Spot tick less mean tick of the signal pool, signed; missing when its history is shorter than the window."""
     pool = view.pool(policy.signal_pool)
     value = None if pool.twap_tick is None else float(pool.state.tick - pool.twap_tick)

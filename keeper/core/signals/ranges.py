@@ -6,18 +6,17 @@ from collections.abc import Callable
 
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.policy import Policy
-from keeper.core.model.pool import PriceHistory
 from keeper.core.model.view import MarketView, Quality, SignalReading
 from keeper.core.signals import names
 
 
-def share_of(kind: LayerKind) -> Callable[[MarketView, PriceHistory, Policy], SignalReading]:
+def share_of(kind: LayerKind) -> Callable[[MarketView, Policy], SignalReading]:
     """The signal that tells in what part of the watched time a layer was in range.
 
     For insurance that is the time in which the price stood in one of its wings: little, by design. Missing until watched.
     """
 
-    def signal(view: MarketView, _history: PriceHistory, _policy: Policy) -> SignalReading:
+    def signal(view: MarketView, _policy: Policy) -> SignalReading:
         memory = view.memory.layer(kind)
         value = memory.in_range_s / memory.watched_s if memory is not None and memory.watched_s > 0 else None
         return SignalReading(

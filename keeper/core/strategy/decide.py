@@ -17,12 +17,12 @@ from keeper.core.model.decision import (
     Veto,
 )
 from keeper.core.model.ladder import LayerKind, Regime, TargetBand, TargetLayer, TickRange
-from keeper.core.model.policy import Policy
-from keeper.core.model.view import MarketView, SignalReading, find_reading
-from keeper.core.signals import names
+from keeper.core.model.policy import Policy, RegimeWeights
+from keeper.core.model.view import MarketView, SignalReading
 from keeper.core.strategy import benefit, gates, triggers
+from keeper.core.strategy.caution import Caution, caution, cautious_weights
 from keeper.core.strategy.compound import worth_compounding
-from keeper.core.strategy.regime import RegimeState, next_regime, usual_volatility
+from keeper.core.strategy.regime import RegimeState, Weather, next_regime, weather
 from keeper.core.strategy.sight import Sight
 from keeper.core.strategy.targets import target_layer
 from keeper.core.strategy.valuation import Worth, worth
@@ -35,6 +35,9 @@ class _Frame:
     view: MarketView
     policy: Policy
     state: RegimeState
+    careful: Caution
+    weights: RegimeWeights
+    """Of the regime, with what caution moves outward."""
     odds: benefit.Odds | None
     worth: Worth
     closed: tuple[Veto, ...]
@@ -61,7 +64,8 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
     with a reason of its own moves. A layer that is wanted and not held is opened; one that the regime gives no weight is
     closed; one that is held is placed anew when a trigger fires and no gate refuses, and otherwise left alone, save that its
     fees may be put back. On a poor forecast nothing moves at all. What is done for the mandate or against risk passes every
-    gate but that of cost, which weighs only what is done to earn more.
+    gate but that of cost, which weighs only what is done to earn more. Score and calendar make layers wider and move value
+    outward; they never choose a side.
 
     Args:
         view: all inputs of the cycle.
@@ -71,13 +75,16 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
     Raises:
         KeyError: a reading that the strategy needs was not taken, or the view lacks a configured pool.
     """
-    forecast = find_reading(readings, names.VOLATILITY_FORECAST)
-    state = next_regime(view.memory, forecast, policy.regimes, view.now_s)
+    seen = weather(readings, policy)
+    state = next_regime(view.memory, seen, policy.regimes, policy.stress, view.now_s)
+    careful = caution(readings, policy)
     held = worth(view, policy)
     frame = _Frame(
         view=view,
         policy=policy,
         state=state,
+        careful=careful,
+        weights=cautious_weights(policy.ladder, policy.ladder.weights_in(state.regime), careful.insurance),
         odds=benefit.odds(readings, held.price),
         worth=held,
         closed=_present((gates.data_quality(readings), gates.price_band(view, policy), gates.base_fee(view, policy))),
@@ -92,9 +99,11 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
         # Only a ladder at rest shows what is left over.
         for kind in LayerKind:
             done = _top_up(frame, _sight(frame, kind, None), done)
-    reasons, vetoes = done.reasons, done.vetoes
+    quote_protection = triggers.protect(careful, policy)
+    reasons = done.reasons if quote_protection is None else (*done.reasons, quote_protection)
+    vetoes = done.vetoes
     if not done.moves:
-        reasons = (*reasons, _weather(forecast, usual_volatility(view.memory, policy.regimes)))
+        reasons = (*reasons, *_explained(seen, policy))
         vetoes = (*vetoes, *_present((gates.data_quality(readings),)))
     return Decision(
         moves=done.moves,
@@ -102,7 +111,7 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
         vetoes=tuple(dict.fromkeys(vetoes)),
         regime=state.regime,
         lower_regime_since_s=state.lower_since_s,
-        volatility=forecast.value,
+        volatility=seen.forecast.value,
     )
 
 
@@ -122,10 +131,11 @@ def exit_decision(view: MarketView) -> Decision:
 def _sight(frame: _Frame, kind: LayerKind, inner: TickRange | None) -> Sight:
     view, policy = frame.view, frame.policy
     rules = policy.ladder.layer(kind)
-    weight = 0.0 if rules is None else policy.ladder.weights_in(frame.state.regime).weight(kind)
+    weight = 0.0 if rules is None else frame.weights.weight(kind)
     target = None
     if rules is not None and weight > 0 and frame.odds is not None:
-        target = target_layer(view, policy, rules, weight=weight, volatility=frame.odds.volatility, inner=inner)
+        volatility = frame.odds.volatility * frame.careful.width
+        target = target_layer(view, policy, rules, weight=weight, volatility=volatility, inner=inner)
     layer = view.ladder.layer(kind)
     return Sight(
         kind=kind,
@@ -146,7 +156,7 @@ def _judge(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
         return _close(frame, sight, so_far) if sight.positions else so_far
     if not sight.positions:
         return _open(frame, sight, so_far)
-    reasons = triggers.shift_reasons(sight, frame.view, frame.policy, frame.state)
+    reasons = triggers.shift_reasons(sight, frame.view, frame.policy, frame.state, frame.careful)
     if reasons:
         shifted = _shift(frame, sight, reasons, so_far)
         if len(shifted.moves) > len(so_far.moves):
@@ -302,8 +312,15 @@ def _pools(sight: Sight) -> set[str]:
     return pools if sight.rules is None else {*pools, sight.rules.pool}
 
 
-def _weather(forecast: SignalReading, usual: float) -> Reason:
-    return Reason(trigger=triggers.VOLATILITY, layer=None, found=forecast.value or 0.0, limit=usual, unit="per year")
+def _explained(seen: Weather, policy: Policy) -> tuple[Reason, ...]:
+    """What the hold is made of: forecast against the usual level, and the score where there is one."""
+    volatility = Reason(
+        trigger=triggers.VOLATILITY, layer=None, found=seen.forecast.value or 0.0, limit=seen.usual, unit="per year"
+    )
+    if seen.score is None:
+        return (volatility,)
+    limit = policy.stress.raise_from
+    return volatility, Reason(trigger=triggers.SCORE, layer=None, found=seen.score, limit=limit, unit="stress score")
 
 
 def _present(vetoes: Iterable[Veto | None]) -> tuple[Veto, ...]:

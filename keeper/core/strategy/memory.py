@@ -8,10 +8,8 @@ from keeper.core.model.decision import Decision, OpenLayer, ShiftLayer
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Done, NotDone, StageKind
 from keeper.core.model.policy import Policy
-from keeper.core.model.pool import FeeGrowthSample
 from keeper.core.model.record import StageRecord
 from keeper.core.model.view import (
-    DailyVolatility,
     GasPaid,
     LayerMemory,
     MarketView,
@@ -25,8 +23,6 @@ from keeper.core.strategy.sight import drift_share, is_outside
 from keeper.core.strategy.targets import extent
 
 DAY_S = 86_400
-SAMPLE_EVERY_S = 3_600
-MAX_VOLATILITY_DAYS = 180
 
 
 def advance(
@@ -70,8 +66,6 @@ def advance(
         layers=tuple(layer for layer in layers if layer is not None),
         shifts_s=(*(moment for moment in memory.shifts_s if now_s - moment < DAY_S), *(now_s for _ in shifted)),
         gas_paid=_gas_paid(memory, stages, now_s),
-        fee_growth=_fee_growth(view, policy),
-        volatilities=_volatilities(memory, readings, now_s),
     )
 
 
@@ -120,27 +114,3 @@ def _gas_paid(memory: Memory, stages: tuple[StageRecord, ...], now_s: int) -> tu
     kept = tuple(paid for paid in memory.gas_paid if now_s - paid.timestamp_s < DAY_S)
     wei = sum(stage.outcome.gas_wei for stage in stages if isinstance(stage.outcome, Done | NotDone))
     return (*kept, GasPaid(timestamp_s=now_s, wei=wei)) if wei else kept
-
-
-def _fee_growth(view: MarketView, policy: Policy) -> tuple[FeeGrowthSample, ...]:
-    kept = tuple(sample for sample in view.memory.fee_growth if view.now_s - sample.timestamp_s <= DAY_S)
-    if kept and view.now_s - kept[-1].timestamp_s < SAMPLE_EVERY_S:
-        return kept
-    state = view.pool(policy.signal_pool).state
-    sample = FeeGrowthSample(
-        timestamp_s=view.now_s,
-        fee_growth_global0_x128=state.fee_growth_global0_x128,
-        fee_growth_global1_x128=state.fee_growth_global1_x128,
-    )
-    return (*kept, sample)
-
-
-def _volatilities(memory: Memory, readings: tuple[SignalReading, ...], now_s: int) -> tuple[DailyVolatility, ...]:
-    """Last good forecast of each day."""
-    forecast = find_reading(readings, names.VOLATILITY_FORECAST)
-    today = now_s // DAY_S
-    kept = tuple(day for day in memory.volatilities if today - day.day < MAX_VOLATILITY_DAYS)
-    if forecast.quality is not Quality.GOOD or forecast.value is None:
-        return kept
-    latest = DailyVolatility(day=today, annualised=forecast.value)
-    return (*(day for day in kept if day.day != today), latest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from keeper.core.model.decision import Reason
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import MarketView
+from keeper.core.strategy.caution import Caution, event_at
 from keeper.core.strategy.regime import RegimeState
 from keeper.core.strategy.sight import Sight, drift_share
 
@@ -21,20 +22,27 @@ FEES = "fees"
 IDLE = "idle"
 STEADY = "steady"
 EXIT = "exit"
+EVENT = "event"
+EVENT_OVER = "event_over"
+PROTECT = "protect"
+"""Asks that protection be quoted: by the score, or ahead of a scheduled event."""
 VOLATILITY = "volatility"
 """Not a trigger: the forecast and the usual level, told with every hold."""
+SCORE = "score"
+"""Not a trigger: the stress score and from where it counts, told with every hold."""
 
-FOR_INCOME = frozenset({OUTSIDE, DRIFT, NARROWER})
+FOR_INCOME = frozenset({OUTSIDE, DRIFT, NARROWER, EVENT_OVER})
 """What is done to earn more must earn its cost. The others keep the mandate or reduce risk, and are not weighed against it."""
 
 
-def shift_reasons(sight: Sight, view: MarketView, policy: Policy, state: RegimeState) -> tuple[Reason, ...]:
+def shift_reasons(sight: Sight, view: MarketView, policy: Policy, state: RegimeState, careful: Caution) -> tuple[Reason, ...]:
     """Every trigger that asks for a held layer to be placed anew."""
     found = (
         _shape(sight),
         _outside(sight, view, policy),
         _drift(sight, view, policy),
         _width(sight, policy),
+        _event(sight, policy, careful),
         _regime(sight, policy, state),
         _nesting(sight, policy),
     )
@@ -108,6 +116,33 @@ def _width(sight: Sight, policy: Policy) -> Reason | None:
         return _reason(WIDER, sight, ratio, limit, "wanted over placed half width")
     if ratio < 1.0 / limit:
         return _reason(NARROWER, sight, ratio, 1.0 / limit, "wanted over placed half width")
+    return None
+
+
+def _event(sight: Sight, policy: Policy, careful: Caution) -> Reason | None:
+    """A scheduled event is near and the layer was placed for none or for a weaker one, or none is and it was.
+
+    The widening is done ahead of the window and is not weighed against its cost; to take it back is done for income, and is.
+    """
+    if sight.placed is None or sight.wanted is None or sight.memory is None:
+        return None
+    ratio = sight.wanted.half_width / sight.placed.half_width
+    limit = 1.0 + policy.calendar.width_change
+    unit = "wanted over placed half width"
+    placed_for = event_at(policy.calendar, sight.memory.placed_at_s, policy.ladder.horizon_s)
+    if careful.event > placed_for and ratio > limit:
+        return _reason(EVENT, sight, ratio, limit, unit)
+    if placed_for > 1.0 >= careful.event and ratio < 1.0 / limit:
+        return _reason(EVENT_OVER, sight, ratio, 1.0 / limit, unit)
+    return None
+
+
+def protect(careful: Caution, policy: Policy) -> Reason | None:
+    """The score, or an event ahead, says that it is time to quote protection: before trouble, while it is cheap."""
+    if careful.score is not None and careful.score >= policy.stress.protect_from:
+        return Reason(trigger=PROTECT, layer=None, found=careful.score, limit=policy.stress.protect_from, unit="stress score")
+    if careful.event > 1.0:
+        return Reason(trigger=PROTECT, layer=None, found=careful.event, limit=1.0, unit="times variance scheduled")
     return None
 
 

@@ -1,0 +1,352 @@
+"""From a node into the store: in stretches as long as the node bears, and only what is not there yet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from keeper.adapters.evm import checked
+from keeper.adapters.evm.blocks import first_block_since, header_call, header_of, headers
+from keeper.adapters.evm.pool_events import EventRow, must_lie_in
+from keeper.adapters.evm.rpc import BadReply, Rpc, RpcRefused
+from keeper.adapters.history.event_logs import logs_call, rows_of, timed
+from keeper.adapters.history.manifest import Coverage
+from keeper.adapters.history.rows import ALL_KINDS
+from keeper.adapters.history.store import PoolWriter
+from keeper.core.model.errors import ConfigError, Fault, Reorged, Transient
+from keeper.core.model.pool import BlockRef
+
+FIRST_RANGE_BLOCKS = 100
+LONGEST_RANGE_BLOCKS = 200_000
+WANTED_LOGS = 10_000
+"""A range grows while its answers hold fewer: more would cost memory and gain no speed."""
+FLUSH_ROWS = 50_000
+"""Rows held in memory before they are stored."""
+FLUSH_S = 30.0
+"""Seconds after which they are stored anyway, so that a cut loses little."""
+FAILURES = 3
+"""Unusable answers in a row, each after the client's own attempts, before a download gives up."""
+TAIL_ATTEMPTS = 3
+_REGROWTH = 8
+"""Answers in a row after which a length that was refused is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a download is."""
+
+    blocks_done: int
+    blocks_total: int
+    logs: int
+    """Taken from the node in this run."""
+    new_rows: int
+    """Stored in this run that were not there before."""
+    requests: int
+    range_blocks: int
+    """Length of the next request."""
+    elapsed_s: float
+
+    @property
+    def logs_per_s(self) -> float:
+        """Rate of this run so far."""
+        return self.logs / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds to go at the rate so far; None before anything is done."""
+        if not self.blocks_done:
+            return None
+        return self.elapsed_s / self.blocks_done * (self.blocks_total - self.blocks_done)
+
+
+class RangeLength:
+    """How many blocks to ask for at once: halved when refused, doubled while answers are small."""
+
+    def __init__(self) -> None:
+        self.blocks = FIRST_RANGE_BLOCKS
+        self._cap = LONGEST_RANGE_BLOCKS
+        self._answers = 0
+
+    def refused(self, asked: int) -> None:
+        """The node would not answer for so many blocks."""
+        self.blocks = max(asked // 2, 1)
+        self._cap = self.blocks
+        self._answers = 0
+
+    def answered(self, asked: int, logs: int) -> None:
+        """It did, with so many logs."""
+        self._answers += 1
+        if self._answers >= _REGROWTH:
+            self._cap, self._answers = min(2 * self._cap, LONGEST_RANGE_BLOCKS), 0
+        if logs > 2 * WANTED_LOGS:
+            self.blocks = max(asked // 2, 1)
+        elif 2 * logs < WANTED_LOGS:
+            self.blocks = min(max(2 * asked, self.blocks), self._cap)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    first: int
+    last: int
+
+    @property
+    def blocks(self) -> int:
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    first: int
+    last: int
+    answer: Future[list[Any]]
+    """The logs of the range, and the header of its last block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fetched:
+    first: int
+    end: BlockRef
+    """Its number is the last that was asked for."""
+    rows: list[EventRow]
+
+
+class Download:
+    """One run for one pool.
+
+    Args:
+        rpc: the node.
+        writer: of the pool's folder.
+        pool: address.
+        confirmations: depth at which a block counts as final where the node knows no ``finalized``.
+        clock: seconds, for the rate.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        writer: PoolWriter,
+        *,
+        pool: str,
+        confirmations: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rpc = rpc
+        self._writer = writer
+        self._pool = pool
+        self._confirmations = confirmations
+        self._clock = clock
+        self._length = RangeLength()
+        # The client is for one thread at a time: one speaks with the node while what it gave before is taken apart.
+        self._line = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
+        self._ahead: _Asked | None = None
+        self._begin_s = clock()
+        self._requests_before = rpc.requests
+        self._logs = self._new_rows = self._done = self._total = 0
+        self.notes: list[str] = []
+        """What a person should know of this run."""
+
+    def run(self, *, since_s: int, until_s: int | None = None) -> Generator[Progress]:
+        """Fetch what is missing of the blocks with ``since_s`` <= time < ``until_s`` (None: to the newest), telling progress.
+
+        What has been told as done is stored. Blocks that may still be replaced are read anew by every run.
+
+        Raises:
+            Transient: the node failed for good; a later run goes on from what is stored.
+            Fault: the chain is not the one that the stored blocks are of.
+            ConfigError: there is no block in that time.
+        """
+        try:
+            yield from self._run(since_s, until_s)
+        finally:
+            self._line.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, since_s: int, until_s: int | None) -> Generator[Progress]:
+        head, final = self._ends()
+        self._check_stored(head)
+        last = head.number if until_s is None else self._first_since(until_s, head) - 1
+        first = self._first_since(since_s, head)
+        if last < first:
+            raise ConfigError(
+                [f"--since, --until: no block was made in that time; the newest is of Unix time {head.timestamp_s}"]
+            )
+        spans = self._missing(first, min(last, final))
+        tail = _Span(max(first, final + 1), last)
+        self._total = sum(span.blocks for span in spans) + max(tail.blocks, 0)
+        for span in spans:
+            yield from self._sealed(span)
+        if tail.blocks > 0:
+            self._tail(tail)
+        self._writer.compact()
+        self._done = self._total
+        yield self._progress()
+
+    def _first_since(self, since_s: int, head: BlockRef) -> int:
+        found = first_block_since(self._rpc, since_s, head)
+        return head.number + 1 if found is None else found.number
+
+    def _ends(self) -> tuple[BlockRef, int]:
+        """The newest block, and the number of the newest that is final."""
+        newest, final = self._rpc.batch_outcomes([header_call("latest"), header_call("finalized")])
+        head = checked.block(checked.answered(newest, "newest block"), "newest block")
+        if isinstance(final, RpcRefused) or final is None:
+            return head, head.number - self._confirmations
+        number = checked.block(final, "finalised block").number
+        if number > head.number:
+            raise BadReply(f"the finalised block {number} is newer than the newest, {head.number}")
+        return head, number
+
+    def _check_stored(self, head: BlockRef) -> None:
+        """Compare what is stored with the chain that is there now."""
+        manifest = self._writer.manifest
+        sealed = [part for part in manifest.coverage if part.last_hash is not None]
+        stored = [*sealed[-1:], *([manifest.tail.coverage] if manifest.tail else [])]
+        headers = self._rpc.batch_outcomes([header_call(part.last_block) for part in stored])
+        same = [
+            header is not None
+            and not isinstance(header, RpcRefused)
+            and checked.block(header, f"header of block {part.last_block}").hash == part.last_hash
+            for part, header in zip(stored, headers, strict=True)
+        ]
+        if sealed and not same[0]:
+            block = stored[0].last_block
+            raise Fault(
+                f"block {block}, stored as final, is not on the chain of {self._rpc.name} (its newest is {head.number}):"
+                f" is it another chain? If its history was rewritten, remove {self._writer.folder} and download anew"
+            )
+        if manifest.tail and not same[-1]:
+            self.notes.append(f"the chain was reorganised: blocks {manifest.tail.coverage.first_block} and later are read anew")
+            self._writer.drop_tail()
+
+    def _missing(self, first: int, last: int) -> list[_Span]:
+        """What of these blocks is not stored with every kind of event."""
+        missing, at = [], first
+        for part in self._writer.manifest.stretches(ALL_KINDS, with_tail=False):
+            if part.last_block >= at and part.first_block <= last:
+                if part.first_block > at:
+                    missing.append(_Span(at, part.first_block - 1))
+                at = part.last_block + 1
+        return [*missing, _Span(at, last)] if at <= last else missing
+
+    def _sealed(self, span: _Span) -> Generator[Progress]:
+        """Fetch final blocks, storing them every so often."""
+        begin = self._headers([span.first])[span.first]
+        held: list[_Fetched] = []
+        at, flushed_s = span.first, self._clock()
+        try:
+            while at <= span.last:
+                # An interruption finds a stretch whole in the list, or not at all.
+                held.append(self._fetch(at, span.last))
+                at = held[-1].end.number + 1
+                full = sum(len(part.rows) for part in held) >= FLUSH_ROWS or self._clock() - flushed_s >= FLUSH_S
+                if full or at > span.last:
+                    begin = self._store(held, begin)
+                    held, flushed_s = [], self._clock()
+                    yield self._progress()
+        finally:
+            if held:
+                self._store(held, begin)
+
+    def _store(self, held: Sequence[_Fetched], begin: BlockRef) -> BlockRef:
+        """Store what follows on ``begin``; the block that the next follows on."""
+        first, end = held[0].first, held[-1].end
+        rows = [row for part in held for row in part.rows]
+        self._new_rows += self._writer.add_rows(rows, self._coverage(first, end, begin.timestamp_s + 1)).rows
+        self._done += end.number - first + 1
+        return end
+
+    def _coverage(self, first: int, end: BlockRef, from_s: int) -> Coverage:
+        return Coverage(
+            first_block=first,
+            last_block=end.number,
+            from_s=min(from_s, end.timestamp_s),
+            to_s=end.timestamp_s,
+            kinds=ALL_KINDS,
+            sources=("eth_getLogs",),
+            last_hash=end.hash,
+        )
+
+    def _fetch(self, first: int, limit: int) -> _Fetched:
+        """The events from ``first`` on, as far as the node bears and not past ``limit``."""
+        failures = 0
+        while True:
+            asked = self._asked(first, limit)
+            blocks = asked.last - first + 1
+            try:
+                reply, header = asked.answer.result()
+                if not isinstance(reply, RpcRefused):
+                    return self._taken(reply, header, asked, limit)
+                failure: Transient = checked.ReadRefused(f"logs of block {first}: {reply}")
+                if blocks == 1:
+                    raise failure
+            except Transient as error:
+                # An answer that is cut short or comes too late may be too large: a shorter range is the remedy for that too.
+                failures += 1
+                if blocks == 1 or failures == FAILURES:
+                    raise
+                failure = error
+            self._length.refused(blocks)
+
+    def _asked(self, first: int, limit: int) -> _Asked:
+        """A request for the range that begins at ``first``: the one that is on its way already, or a new one."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.first == first and ahead.last <= limit:
+            return ahead
+        last = min(first + self._length.blocks - 1, limit)
+        calls = [logs_call(self._pool, first, last), header_call(last)]
+        return _Asked(first, last, self._line.submit(self._rpc.batch_outcomes, calls))
+
+    def _taken(self, reply: object, header: object, asked: _Asked, limit: int) -> _Fetched:
+        first, last = asked.first, asked.last
+        self._length.answered(last - first + 1, len(checked.sequence(reply, "eth_getLogs")))
+        if last < limit:
+            self._ahead = self._asked(last + 1, limit)
+        rows, hashes = rows_of(reply, self._pool, first, last)
+        end = header_of(header, last)
+        untimed = sorted({row.block_number for row in rows if row.timestamp_s is None} - {last})
+        known = self._headers(untimed) | {last: end}
+        must_lie_in(hashes, known)
+        dated = timed(rows, {number: block.timestamp_s for number, block in known.items()})
+        self._logs += len(rows)
+        return _Fetched(first=first, end=end, rows=dated)
+
+    def _tail(self, span: _Span) -> None:
+        """Read the blocks that are not final, all of them, and store them apart."""
+        for attempt in range(1, TAIL_ATTEMPTS + 1):
+            try:
+                rows, coverage = self._tail_once(span)
+            except Reorged:
+                if attempt == TAIL_ATTEMPTS:
+                    raise
+            else:
+                self._writer.replace_tail(rows, coverage)
+                return
+
+    def _tail_once(self, span: _Span) -> tuple[list[EventRow], Coverage]:
+        begin = self._headers([span.first])[span.first]
+        parts, at = list[_Fetched](), span.first
+        while at <= span.last:
+            parts.append(self._fetch(at, span.last))
+            at = parts[-1].end.number + 1
+        # The parts were asked for one by one: each of their ends must still be there.
+        ends = self._headers([span.first, *(part.end.number for part in parts)])
+        if any(ends[block.number].hash != block.hash for block in (begin, *(part.end for part in parts))):
+            raise Reorged(f"a block between {span.first} and {span.last} was replaced while they were read")
+        rows = [row for part in parts for row in part.rows]
+        return rows, self._coverage(span.first, parts[-1].end, begin.timestamp_s + 1)
+
+    def _headers(self, numbers: Sequence[int]) -> dict[int, BlockRef]:
+        return self._line.submit(headers, self._rpc, numbers).result()
+
+    def _progress(self) -> Progress:
+        return Progress(
+            blocks_done=self._done,
+            blocks_total=self._total,
+            logs=self._logs,
+            new_rows=self._new_rows,
+            requests=self._rpc.requests - self._requests_before,
+            range_blocks=self._length.blocks,
+            elapsed_s=self._clock() - self._begin_s,
+        )

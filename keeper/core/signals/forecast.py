@@ -1,0 +1,175 @@
+"""Volatility of the coming day: three models, each with its own error so far, and the median of them.
+
+The exponentially weighted average needs no fit and is the one to beat. The heterogeneous autoregression is fitted anew at every
+midnight, GARCH once a week, both on the bars in hand and on nothing later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from itertools import islice
+from statistics import fmean, median
+
+from keeper.core.model.bar import DAY_S, HOUR_S
+from keeper.core.model.policy import Policy
+from keeper.core.model.view import Quality
+from keeper.core.quant import garch, har
+from keeper.core.quant.scores import qlike
+from keeper.core.quant.volatility import annualised
+from keeper.core.signals import names
+from keeper.core.signals.candle import Candle
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.realised import UNIT, WINDOW_HOURS, Realised
+
+MODELS = ("ewma", "har", "garch")
+SCORED_DAYS = 56
+"""Over which a model's error so far is told."""
+USUAL_DAYS = 180
+LEAST_USUAL_DAYS = 30
+"""Fewer days than this say little of what is usual."""
+HOURS_A_DAY = 24
+_LEAST_SAMPLED_S = 22 * HOUR_S
+"""Of a day, for it to count."""
+_GARCH_HOURS = 180 * HOURS_A_DAY
+_LEAST_GARCH_HOURS = 30 * HOURS_A_DAY
+_REFIT_DAYS = 7
+_DUST = 1e-12
+"""Variance of a day below which it counts as this much: about 0.002 % a year, so that a dead market has no infinite error."""
+
+
+class Forecasts(Instrument):
+    """Expected variance of the next 24 hours.
+
+    Args:
+        policy: the rules.
+        realised: the volatility so far; it must be given every piece before this one is.
+        fit_from_s: chain time before which nothing is fitted by GARCH, to spare a start the fits that no error is told of.
+    """
+
+    def __init__(self, policy: Policy, realised: Realised, *, fit_from_s: int) -> None:
+        self._source = policy.signal_pool
+        self._realised = realised
+        self._fit_from_s = fit_from_s
+        self._days: deque[float] = deque(maxlen=USUAL_DAYS)
+        self._forecast_days: deque[float] = deque(maxlen=USUAL_DAYS)
+        self._returns: deque[float] = deque(maxlen=_GARCH_HOURS)
+        self._har: har.HarModel | None = None
+        self._garch: garch.GarchModel | None = None
+        self._garch_variance = 0.0
+        self._end_s: int | None = None
+        self._midnight_s: int | None = None
+        self._expected: dict[str, float] = {}
+        self._errors: dict[str, deque[float]] = {name: deque(maxlen=SCORED_DAYS) for name in MODELS}
+        self._of_hour: dict[str, float] | None = None
+
+    def hour(self, candle: Candle) -> None:
+        """Feed the filter; at midnight score yesterday's forecasts and fit again."""
+        if self._end_s is not None and candle.start_s == self._end_s:
+            r = self._realised.bounded(candle.close - candle.open, HOUR_S)
+            self._returns.append(r)
+            if self._garch is not None:
+                self._garch_variance = garch.next_variance(self._garch, self._garch_variance, r)
+        self._end_s = candle.end_s
+        self._of_hour = None
+        if candle.end_s % DAY_S == 0:
+            self._midnight(candle.end_s)
+
+    def variances(self) -> dict[str, float]:
+        """Variance that each model expects of the next 24 hours; a model that cannot say is left out."""
+        ewma = self._realised.variance_day()
+        if ewma is None:
+            return {}
+        if self._of_hour is None:
+            self._of_hour = self._fitted()
+        return {"ewma": ewma, **self._of_hour}
+
+    def measures(self, moment: Moment, _before: Measures, /) -> Measures:
+        """The models, their median, what is usual, and the errors."""
+        quality, note = self._realised.grade(moment.now_s)
+        as_of_s = self._realised.end_s or moment.now_s
+        variances = self.variances()
+        found = {
+            _NAMES[name]: self._volatility(variances.get(name), as_of_s, quality, note) for name in MODELS if name != "ewma"
+        }
+        center = median(variances.values()) if variances else None
+        found[names.VOLATILITY_FORECAST] = self._volatility(center, as_of_s, quality, note)
+        found[names.VOLATILITY_USUAL] = self._usual(as_of_s)
+        return found | {_ERRORS[name]: self._error(name, as_of_s) for name in MODELS}
+
+    def _fitted(self) -> dict[str, float]:
+        found = {}
+        if self._har is not None and (days := self._last_days()) is not None:
+            found["har"] = har.forecast(self._har, days)
+        if self._garch is not None:
+            found["garch"] = garch.horizon_sum(self._garch, self._garch_variance, HOURS_A_DAY)
+        return found
+
+    def _last_days(self) -> list[float] | None:
+        """Variances of the 30 stretches of 24 hours that end with the newest closed hour; None where hours are missing."""
+        hours = self._realised.hours
+        if len(hours) < WINDOW_HOURS or hours[-1].start_s - hours[0].start_s != (WINDOW_HOURS - 1) * HOUR_S:
+            return None
+        each = [hour.variance * HOUR_S / hour.sampled_s if hour.sampled_s else 0.0 for hour in hours]
+        return [math.fsum(each[at : at + HOURS_A_DAY]) for at in range(0, WINDOW_HOURS, HOURS_A_DAY)]
+
+    def _midnight(self, now_s: int) -> None:
+        day = [hour for hour in islice(reversed(self._realised.hours), HOURS_A_DAY) if hour.start_s >= now_s - DAY_S]
+        sampled_s = sum(hour.sampled_s for hour in day)
+        follows, self._midnight_s = self._midnight_s == now_s - DAY_S, now_s
+        if not follows or sampled_s < _LEAST_SAMPLED_S:
+            self._days.clear()  # what comes next no longer follows on it
+            self._expected = {}
+        if sampled_s < _LEAST_SAMPLED_S:
+            return
+        variance = math.fsum(hour.variance for hour in day) * DAY_S / sampled_s
+        self._days.append(variance)
+        for name, expected in self._expected.items():
+            if expected > 0:
+                self._errors[name].append(qlike(max(variance, _DUST), max(expected, _DUST)))
+        self._fit(now_s)
+        self._of_hour = None
+        self._expected = self.variances()
+        if self._expected:
+            self._forecast_days.append(median(self._expected.values()))
+
+    def _fit(self, now_s: int) -> None:
+        self._har = har.fit_har(self._days)
+        due = self._garch is None or now_s // DAY_S % _REFIT_DAYS == 0
+        if due and now_s >= self._fit_from_s and len(self._returns) >= _LEAST_GARCH_HOURS:
+            returns = list(self._returns)
+            fitted = garch.fit_garch(returns)
+            if fitted is not None:
+                self._garch, self._garch_variance = fitted, garch.filtered(returns, fitted)[-1]
+
+    def _volatility(self, variance: float | None, as_of_s: int, quality: Quality, note: str) -> Measure:
+        if variance is None:
+            return missing(UNIT, as_of_s, self._source, note or "not enough days to fit")
+        return Measure(
+            value=annualised(variance, DAY_S), unit=UNIT, as_of_s=as_of_s, source=self._source, quality=quality, note=note
+        )
+
+    def _usual(self, as_of_s: int) -> Measure:
+        count = len(self._forecast_days)
+        if count < LEAST_USUAL_DAYS:
+            return missing(UNIT, as_of_s, self._source, f"{count} days, {LEAST_USUAL_DAYS} wanted: the configured one stands")
+        value = annualised(median(self._forecast_days), DAY_S)
+        return Measure(value=value, unit=UNIT, as_of_s=as_of_s, source=self._source)
+
+    def _error(self, name: str, as_of_s: int) -> Measure:
+        errors = self._errors[name]
+        if not errors:
+            return missing("mean QLIKE", as_of_s, self._source, "no day has been forecast and passed yet")
+        short = len(errors) < SCORED_DAYS
+        return Measure(
+            value=fmean(errors),
+            unit="mean QLIKE",
+            as_of_s=as_of_s,
+            source=self._source,
+            quality=Quality.SHORT if short else Quality.GOOD,
+            note=f"over {len(errors)} of {SCORED_DAYS} days" if short else "",
+        )
+
+
+_NAMES = {"ewma": names.VOLATILITY_EWMA, "har": names.VOLATILITY_HAR, "garch": names.VOLATILITY_GARCH}
+_ERRORS = {"ewma": names.FORECAST_ERROR_EWMA, "har": names.FORECAST_ERROR_HAR, "garch": names.FORECAST_ERROR_GARCH}

@@ -1,0 +1,347 @@
+"""Realised volatility of the signal pool, minute by minute.
+
+Returns are taken over ``sample_interval_s`` and begin at every minute, so that none depends on where a grid happens to lie. The
+pool's price is pinned inside the fee on either side of the outside price: the interval should let a typical return exceed three
+fees, or volatility reads low. Prices are those of block ends: what was pushed and brought back inside a block was never there.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+from operator import attrgetter
+
+from keeper.core.model.bar import HOUR_S, MINUTE_S
+from keeper.core.model.policy import Policy
+from keeper.core.model.view import Quality
+from keeper.core.quant.checks import SECONDS_A_YEAR
+from keeper.core.quant.volatility import Bar, annualised, garman_klass, jump, parkinson, rogers_satchell, yang_zhang
+from keeper.core.signals import names
+from keeper.core.signals.candle import Candle
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+
+UNIT = "per year"
+MIN_SWAPS = 12
+"""With fewer in the whole look-back a variance has a standard error above 40 %: too few to call good."""
+SWAPS_A_BAR = 30
+"""With fewer the true high and low of a bar go unseen, and range-based estimators read low."""
+WINDOW_HOURS = 30 * 24
+MOST_DEVIATIONS = 10.0
+"""A return counts as so many deviations of the last 30 days at most, so that a price that stands pushed for a block or ten
+moves no variance far. On a month of ETH's minutes it cuts off half a percent of all variance.
+
+Ref: Mancini 2009, with the threshold as a ceiling.
+"""
+_LEAST_USUAL_S = 24 * HOUR_S
+_BIPOWER = math.pi / 2
+_TENORS = ((names.VOLATILITY_1D, 24), (names.VOLATILITY_7D, 7 * 24), (names.VOLATILITY_30D, WINDOW_HOURS))
+
+
+@dataclass(slots=True, kw_only=True)
+class HourSums:
+    """What one hour adds to every window that it lies in."""
+
+    start_s: int
+    covered_s: int = 0
+    swaps: int = 0
+    sampled_s: int = 0
+    """Time over which ``variance`` was measured."""
+    variance: float = 0.0
+    """Sub-sampled realised variance over ``sampled_s``."""
+    bipower: float = 0.0
+    """Of the same returns: what of the variance is not jumps."""
+    finest: float = 0.0
+    """Sum of squared one-minute returns."""
+    minutes: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Ewma:
+    """Exponentially weighted variance per second over data of any spacing; the weights add up to one from the start.
+
+    Ref: RiskMetrics technical document 1996, with the start-up correction of Kingma & Ba 2015.
+    """
+
+    half_life_s: float
+    _sum: float = 0.0
+    _weight: float = 0.0
+    _decays: dict[int, float] = field(default_factory=dict)
+
+    def update(self, rate: float, seconds: int) -> None:
+        """Take in a variance per second that holds for ``seconds``."""
+        decay = self._decays.get(seconds)
+        if decay is None:
+            decay = self._decays[seconds] = 0.5 ** (seconds / self.half_life_s)
+        self._sum = decay * self._sum + (1 - decay) * rate
+        self._weight = decay * self._weight + (1 - decay)
+
+    @property
+    def rate(self) -> float | None:
+        """Variance per second; None before the first update."""
+        return self._sum / self._weight if self._weight > 0 else None
+
+
+class Realised(Instrument):
+    """Every estimator of what volatility has been.
+
+    Args:
+        policy: the rules.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        rules = policy.signals
+        self._policy = policy
+        self._stride = rules.sample_interval_s // MINUTE_S
+        self._closes: deque[float] = deque(maxlen=self._stride + 1)
+        self._returns: deque[float] = deque(maxlen=self._stride)
+        self._ewma = Ewma(half_life_s=rules.ewma_half_life_s)
+        self._open_hour: HourSums | None = None
+        self._hours: deque[HourSums] = deque(maxlen=WINDOW_HOURS)
+        self._flat_hours = max(flat_window_s(policy) // HOUR_S, 2)
+        self._bars: deque[Candle] = deque(maxlen=self._flat_hours)
+        self._end_s: int | None = None
+        self._of_hour: dict[str, float | None] = {}
+        self._closed: dict[int, tuple[int, tuple[float, ...]]] = {}
+        self._usual: float | None = None
+        self._graded: tuple[int, tuple[Quality, str]] | None = None
+
+    def minute(self, candle: Candle) -> None:
+        """Add the minute's returns to its hour and to the moving average."""
+        if self._end_s != candle.start_s:
+            self._begin_at(candle.open)
+        self._end_s = candle.end_s
+        hour = self._hour_of(candle)
+        hour.covered_s += MINUTE_S
+        hour.swaps += candle.swaps
+        hour.finest += (candle.close - candle.open) ** 2
+        hour.minutes += 1
+        self._closes.append(candle.close)
+        if len(self._closes) <= self._stride:
+            return
+        r = self.bounded(candle.close - self._closes[0], self._stride * MINUTE_S)
+        hour.variance += r * r / self._stride
+        hour.sampled_s += MINUTE_S
+        if len(self._returns) == self._stride:
+            hour.bipower += _BIPOWER * abs(r) * abs(self._returns[0]) / self._stride
+        else:
+            hour.bipower += r * r / self._stride  # no earlier return to hold it against
+        self._returns.append(r)
+        self._ewma.update(r * r / (self._stride * MINUTE_S), MINUTE_S)
+
+    def hour(self, candle: Candle) -> None:
+        """Close the hour; where no minutes of it are known, its own return stands for them."""
+        hour = self._hour_of(candle)
+        if not hour.covered_s:
+            r = self.bounded(candle.close - candle.open, HOUR_S)
+            hour.covered_s = hour.sampled_s = HOUR_S
+            hour.swaps = candle.swaps
+            hour.variance = hour.bipower = r * r
+            self._ewma.update(r * r / HOUR_S, HOUR_S)
+            self._end_s = candle.end_s
+            self._begin_at(candle.close)
+        self._close_hour()
+        if self._bars and self._bars[-1].end_s != candle.start_s:
+            self._bars.clear()
+        self._bars.append(candle)
+
+    @property
+    def end_s(self) -> int | None:
+        """Chain time up to which bars are known; None before the first."""
+        return self._end_s
+
+    @property
+    def hours(self) -> Sequence[HourSums]:
+        """The closed hours of the last 30 days, oldest first."""
+        return self._hours
+
+    def bounded(self, r: float, seconds: int) -> float:
+        """A return over so many seconds, at most :data:`MOST_DEVIATIONS` of what the closed hours of 30 days make usual.
+
+        While less than a day of them is known, the operator's usual volatility stands for it.
+        """
+        if self._usual is None:
+            sampled_s = sum(hour.sampled_s for hour in self._hours)
+            total = math.fsum(hour.variance for hour in self._hours)
+            told = self._policy.regimes.usual_volatility**2 / SECONDS_A_YEAR
+            self._usual = total / sampled_s if sampled_s >= _LEAST_USUAL_S and total > 0 else told
+        most = MOST_DEVIATIONS * math.sqrt(self._usual * seconds)
+        return min(max(r, -most), most)
+
+    def variance_day(self) -> float | None:
+        """Exponentially weighted variance of a day; None before the first return."""
+        return None if self._ewma.rate is None else self._ewma.rate * 86_400
+
+    def grade(self, now_s: int) -> tuple[Quality, str]:
+        """How far anything that is measured over the look-back can be relied on, and why not."""
+        if self._graded is None or self._graded[0] != now_s:
+            self._graded = now_s, self._grade(now_s)
+        return self._graded[1]
+
+    def _grade(self, now_s: int) -> tuple[Quality, str]:
+        rules = self._policy.signals
+        if self._end_s is None:
+            return Quality.MISSING, "no bar is known: wait, or keeper data download"
+        if now_s - self._end_s > rules.stale_after_s:
+            return Quality.STALE, f"the newest bar ended {now_s - self._end_s} s ago"
+        since_s = now_s - rules.lookback_s
+        recent = list(takewhile(lambda hour: hour.start_s + HOUR_S > since_s, self._newest_first()))
+        covered_s = sum(hour.covered_s for hour in recent)
+        if covered_s < rules.min_history_s - MINUTE_S:
+            return Quality.SHORT, f"{covered_s} s of bars in the look-back, {rules.min_history_s} wanted"
+        swaps = sum(hour.swaps for hour in recent)
+        if swaps < MIN_SWAPS:
+            return Quality.SHORT, f"{swaps} swaps in the look-back, {MIN_SWAPS} wanted"
+        return Quality.GOOD, ""
+
+    def measures(self, moment: Moment, _before: Measures, /) -> Measures:
+        """Moving average, windows, two scales, ranges and the part of jumps."""
+        quality, note = self.grade(moment.now_s)
+        if quality is Quality.MISSING:
+            return {name: missing(UNIT, moment.now_s, self._policy.signal_pool, note) for name in _NAMES}
+        return {
+            names.VOLATILITY_EWMA: self._measure(_volatility(self._ewma.rate), quality, note),
+            **{name: self._window(hours, quality, note) for name, hours in _TENORS},
+            names.VOLATILITY_TSRV: self._measure(self._two_scale(), quality, note),
+            names.JUMP_SHARE: self._measure(self._jump_share(), quality, note, unit="fraction of variance"),
+            **self._ranges(quality, note),
+        }
+
+    def _begin_at(self, log_price: float) -> None:
+        """Let no return reach back past this price."""
+        self._closes.clear()
+        self._returns.clear()
+        self._closes.append(log_price)
+
+    def _hour_of(self, candle: Candle) -> HourSums:
+        self._graded = None
+        start_s = candle.start_s // HOUR_S * HOUR_S
+        if self._open_hour is not None and self._open_hour.start_s != start_s:
+            self._close_hour()
+        if self._open_hour is None:
+            self._open_hour = HourSums(start_s=start_s)
+        return self._open_hour
+
+    def _close_hour(self) -> None:
+        if self._open_hour is not None:
+            self._hours.append(self._open_hour)
+            self._open_hour = None
+            self._of_hour.clear()
+            self._closed.clear()
+            self._usual = None
+
+    def _newest_first(self) -> Iterator[HourSums]:
+        if self._open_hour is not None:
+            yield self._open_hour
+        yield from reversed(self._hours)
+
+    def _last(self, count: int) -> list[HourSums]:
+        """What is known of the last ``count`` whole hours and of the one that has begun."""
+        since_s = self._since_s(count)
+        closed = islice(self._hours, bisect_left(self._hours, since_s, key=attrgetter("start_s")), None)
+        return [*closed] if self._open_hour is None else [*closed, self._open_hour]
+
+    def _since_s(self, count: int) -> int:
+        assert self._end_s is not None
+        return self._end_s // HOUR_S * HOUR_S - count * HOUR_S
+
+    def _closed_since(self, since_s: int) -> tuple[int, tuple[float, ...]]:
+        """Sampled time and variance of the closed hours from then on, kept until the next one closes.
+
+        The variance is a few numbers with exactly the same sum, so that the open hour is added without a second rounding.
+        """
+        first = bisect_left(self._hours, since_s, key=attrgetter("start_s"))
+        sums = self._closed.get(first)
+        if sums is None:
+            found = list(islice(self._hours, first, None))
+            sums = sum(hour.sampled_s for hour in found), _exact_parts([hour.variance for hour in found])
+            self._closed[first] = sums
+        return sums
+
+    def _window(self, hours: int, quality: Quality, note: str) -> Measure:
+        sampled_s, variance = self._closed_since(self._since_s(hours))
+        if self._open_hour is not None:
+            sampled_s, variance = sampled_s + self._open_hour.sampled_s, (*variance, self._open_hour.variance)
+        rate = math.fsum(variance) / sampled_s if sampled_s else None
+        if quality is Quality.GOOD and sampled_s < 0.9 * hours * HOUR_S:
+            quality, note = Quality.SHORT, f"{sampled_s / HOUR_S:.0f} of {hours} hours are known"
+        return self._measure(_volatility(rate), quality, note)
+
+    def _two_scale(self) -> float | None:
+        """Variance at the sampling interval with the noise of single minutes taken out; uncorrected where noise outweighs it.
+
+        Ref: Zhang, Mykland & Ait-Sahalia 2005, eq. 55 and 64, on the returns of every minute.
+        """
+        found = [hour for hour in self._last(self._flat_hours) if hour.minutes]
+        minutes, sampled_s = sum(hour.minutes for hour in found), sum(hour.sampled_s for hour in found)
+        if minutes <= self._stride or not sampled_s:
+            return None
+        slow = math.fsum(hour.variance for hour in found) / sampled_s
+        if self._stride == 1:  # there is no finer scale to tell the noise by
+            return _volatility(slow)
+        fast = math.fsum(hour.finest for hour in found) / (minutes * MINUTE_S)
+        share = (minutes - self._stride + 1) / self._stride / minutes
+        corrected = (slow - share * fast) / (1 - share)
+        return _volatility(corrected if corrected > 0 else slow)
+
+    def _jump_share(self) -> float | None:
+        found = self._last(24)
+        if not any(hour.sampled_s for hour in found):
+            return None
+        total = math.fsum(hour.variance for hour in found)
+        return jump(total, math.fsum(hour.bipower for hour in found)) / total if total > 0 else 0.0
+
+    def _ranges(self, quality: Quality, note: str) -> Measures:
+        bars, least = self._bars, self._policy.signals.min_history_s // HOUR_S
+        if quality is Quality.GOOD and len(bars) < least:
+            quality, note = Quality.SHORT, f"{len(bars)} whole hours follow on one another, {least} wanted"
+        if quality is Quality.GOOD and sum(bar.swaps for bar in bars) < SWAPS_A_BAR * len(bars):
+            quality, note = Quality.SHORT, f"fewer than {SWAPS_A_BAR} swaps an hour"
+        if not self._of_hour:
+            of_hours = [candle.bar for candle in bars]
+            self._of_hour = {name: _estimate(estimator, of_hours) for name, estimator in _RANGES.items()}
+        return {name: self._measure(value, quality, note) for name, value in self._of_hour.items()}
+
+    def _measure(self, value: float | None, quality: Quality, note: str, unit: str = UNIT) -> Measure:
+        assert self._end_s is not None
+        source = self._policy.signal_pool
+        if value is None:
+            return missing(unit, self._end_s, source, "too few bars")
+        return Measure(value=value, unit=unit, as_of_s=self._end_s, source=source, quality=quality, note=note)
+
+
+_RANGES: dict[str, Callable[[Sequence[Bar]], float]] = {
+    names.VOLATILITY_PARKINSON: parkinson,
+    names.VOLATILITY_GK: garman_klass,
+    names.VOLATILITY_RS: rogers_satchell,
+    names.VOLATILITY_YZ: yang_zhang,
+}
+_NAMES = (names.VOLATILITY_EWMA, *(name for name, _ in _TENORS), names.VOLATILITY_TSRV, names.JUMP_SHARE, *_RANGES)
+
+
+def flat_window_s(policy: Policy) -> int:
+    """How far back an estimator that weighs all data alike should look, in seconds.
+
+    ``2 / ln 2`` half lives: the mean age of its data is then that of the exponentially weighted ones, so that the estimators
+    speak of the same time. Never more than the look-back.
+    """
+    return min(policy.signals.lookback_s, int(2 / math.log(2) * policy.signals.ewma_half_life_s))
+
+
+def _estimate(estimator: Callable[[Sequence[Bar]], float], bars: Sequence[Bar]) -> float | None:
+    return annualised(max(estimator(bars), 0.0), HOUR_S) if len(bars) > 2 else None
+
+
+def _exact_parts(values: Sequence[float]) -> tuple[float, ...]:
+    """As few numbers as can be whose exact sum is that of ``values``."""
+    parts: list[float] = []
+    while rest := math.fsum((*values, *(-part for part in parts))):
+        parts.append(rest)
+    return tuple(parts)
+
+
+def _volatility(rate: float | None) -> float | None:
+    return None if rate is None else math.sqrt(max(rate, 0.0) * SECONDS_A_YEAR)

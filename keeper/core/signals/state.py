@@ -1,0 +1,128 @@
+"""All instruments together: fed with what is new, read at any time, made anew at every midnight.
+
+The readings of a cycle are a function of view, history and policy alone. This object only spares the work of making the same
+sums again: whoever feeds it the whole history of the day's windows at once, or piece by piece, reads the same numbers.
+"""
+
+from __future__ import annotations
+
+from keeper.core.model.bar import DAY_S, HOUR_S, HistoryRef, MarketHistory, PriceBar, Quote, Sample
+from keeper.core.model.policy import Policy
+from keeper.core.model.pool import BlockRef, PoolState
+from keeper.core.model.view import SignalReading
+from keeper.core.signals.breadth import Breadth
+from keeper.core.signals.candle import Lens
+from keeper.core.signals.flow import Flow
+from keeper.core.signals.forecast import SCORED_DAYS, Forecasts
+from keeper.core.signals.implied import Implied
+from keeper.core.signals.instrument import Instrument, Measure, Moment
+from keeper.core.signals.lending import Lending
+from keeper.core.signals.marks import Marks
+from keeper.core.signals.momentum import Momentum
+from keeper.core.signals.order import Kind, Piece, Tally, in_order, known_at_s
+from keeper.core.signals.realised import Realised
+from keeper.core.signals.scheduled import Scheduled
+from keeper.core.signals.stress import WINDOW, Stress
+from keeper.core.signals.windows import Since, since
+
+
+class SignalState:
+    """What the readings of one day are made of.
+
+    Args:
+        policy: the rules.
+        now_s: chain time of any moment of the day.
+    """
+
+    def __init__(self, policy: Policy, now_s: int) -> None:
+        self.policy = policy
+        self.since: Since = since(now_s)
+        self._lens = Lens(policy)
+        realised = Realised(policy)
+        fit_from_s = self.since.midnight_s - (SCORED_DAYS + 7) * DAY_S
+        self._instruments: tuple[Instrument, ...] = (
+            realised,
+            Forecasts(policy, realised, fit_from_s=fit_from_s),
+            Implied(policy),
+            Momentum(policy),
+            Flow(policy),
+            Breadth(policy),
+            Lending(policy),
+            Marks(policy),
+            Scheduled(policy),
+        )
+        self._stress = Stress(policy)
+        self._remember_from_s = self.since.midnight_s - WINDOW * HOUR_S
+        self._tally = Tally(policy.signal_pool)
+        self.known_until_s = 0
+
+    def covers(self, now_s: int) -> bool:
+        """Whether the windows are those of ``now_s``."""
+        return now_s // DAY_S * DAY_S == self.since.midnight_s
+
+    def feed(self, more: MarketHistory) -> None:
+        """Take in what is new, in order of time; nothing may be older than what was taken in before of the same kind.
+
+        Raises:
+            ValueError: it is of another pool, out of order, or from before the windows.
+        """
+        if more.pool != self.policy.signal_pool:
+            raise ValueError(f"history is of pool {more.pool}, signals are read from {self.policy.signal_pool}")
+        for kind, piece in in_order(more):
+            self._tally.add(kind, piece, not_before_s=self.since.of(kind))
+            self.known_until_s = max(self.known_until_s, known_at_s(piece))
+            self._hand_on(kind, piece)
+
+    @property
+    def ref(self) -> HistoryRef:
+        """Names everything that was taken in."""
+        return self._tally.ref
+
+    def measures(self, moment: Moment) -> dict[str, Measure]:
+        """What every instrument says, in their order."""
+        found: dict[str, Measure] = {}
+        for instrument in self._instruments:
+            found |= instrument.measures(moment, found)
+        return found
+
+    def read(self, block: BlockRef, state: PoolState | None) -> tuple[SignalReading, ...]:
+        """Every number with its quality, its z-score, and the score that they make.
+
+        Args:
+            block: of the view.
+            state: the signal pool's at that block; None where only its history is known.
+        """
+        found = self.measures(Moment(now_s=block.timestamp_s, state=state))
+        scores = self._stress.scores(found)
+        found |= self._stress.measures(block.timestamp_s, scores)
+        return tuple(reading_of(name, measure, block, scores.get(name)) for name, measure in found.items())
+
+    def _hand_on(self, kind: Kind, piece: Piece) -> None:
+        match piece:
+            case PriceBar():
+                candle = self._lens.candle(piece)
+                for instrument in self._instruments:
+                    (instrument.minute if kind is Kind.MINUTE else instrument.hour)(candle)
+                if kind is Kind.HOUR and candle.end_s > self._remember_from_s:
+                    self._stress.push(self.measures(Moment(now_s=candle.end_s)))
+            case Sample():
+                for instrument in self._instruments:
+                    instrument.sample(piece)
+            case Quote():
+                for instrument in self._instruments:
+                    instrument.quote(piece)
+
+
+def reading_of(name: str, measure: Measure, block: BlockRef, z: float | None = None) -> SignalReading:
+    """A measure as it is journaled."""
+    return SignalReading(
+        name=name,
+        value=measure.value,
+        unit=measure.unit,
+        as_of_s=measure.as_of_s,
+        block=block.number,
+        source=measure.source,
+        quality=measure.quality,
+        note=measure.note,
+        z=z,
+    )

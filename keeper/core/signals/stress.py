@@ -1,0 +1,70 @@
+"""Every signal held against its own past, and the score that they make together."""
+
+from __future__ import annotations
+
+from keeper.core.model.policy import Policy
+from keeper.core.model.view import Quality
+from keeper.core.quant.fusion import Term, stress_score
+from keeper.core.quant.robust import RollingMedian, z_of
+from keeper.core.signals import names
+from keeper.core.signals.instrument import Measure, Measures, missing
+from keeper.core.signals.risk import RISKS, counted_weight, scheduled_z
+
+WINDOW = 720
+"""Hours of the past that a value is held against: 30 days."""
+_DIGITS = 12
+"""Kept after the point: a value that stands still must not seem to vary by what its sums were rounded by."""
+_USABLE = (Quality.GOOD, Quality.SHORT)
+_SCORE, _AVAILABLE = "-0.905 to 0.905", "fraction of weight"
+
+
+class Stress:
+    """Trailing windows of every scored signal, one value an hour.
+
+    Args:
+        policy: the weights.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._rules = policy.stress
+        weights = {one.name: counted_weight(one.name, one.weight) for one in policy.stress.weights}
+        self._weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self._windows = {name: RollingMedian(WINDOW) for name in RISKS}
+
+    def push(self, measures: Measures) -> None:
+        """Remember the values at the end of an hour."""
+        for name, window in self._windows.items():
+            value = self._scaled(name, measures)
+            if value is not None:
+                window.push(value)
+
+    def scores(self, measures: Measures) -> dict[str, float]:
+        """Stress of each signal, in deviations from its own past; one without a usable value or enough past is left out."""
+        found = {}
+        for name, window in self._windows.items():
+            value = self._scaled(name, measures)
+            z = None if value is None else z_of(window, value)
+            if z is not None:
+                found[name] = RISKS[name].turned(z)
+        calendar = measures.get(names.CALENDAR)
+        if calendar is not None and calendar.value is not None and calendar.quality is Quality.GOOD:
+            found[names.CALENDAR] = scheduled_z(calendar.value)
+        return found
+
+    def measures(self, now_s: int, scores: dict[str, float]) -> Measures:
+        """The score, missing where too little of the weight is available, and how much of it is."""
+        score = stress_score(Term(weight=weight, z=scores.get(name)) for name, weight in self._weights.items())
+        available = Measure(value=score.available, unit=_AVAILABLE, as_of_s=now_s, source="score")
+        if score.value is None or score.available < self._rules.least_available:
+            lacking = ", ".join(name for name in self._weights if name not in scores)
+            why = f"not available: {lacking}" if lacking else "no signal has weight"
+            return {names.STRESS_SCORE: missing(_SCORE, now_s, "score", why), names.STRESS_AVAILABLE: available}
+        measure = Measure(value=score.value, unit=_SCORE, as_of_s=now_s, source="score")
+        return {names.STRESS_SCORE: measure, names.STRESS_AVAILABLE: available}
+
+    def _scaled(self, name: str, measures: Measures) -> float | None:
+        measure = measures.get(name)
+        if measure is None or measure.value is None or measure.quality not in _USABLE:
+            return None
+        scaled = RISKS[name].scaled(measure.value)
+        return None if scaled is None else round(scaled, _DIGITS)
