@@ -138,9 +138,10 @@ class Forecasts(Instrument):
         due = self._garch is None or now_s // DAY_S % _REFIT_DAYS == 0
         if due and now_s >= self._fit_from_s and len(self._returns) >= _LEAST_GARCH_HOURS:
             returns = list(self._returns)
-            fitted = garch.fit_garch(returns)
-            if fitted is not None:
-                self._garch, self._garch_variance = fitted, garch.filtered(returns, fitted)[-1]
+            # a fit that is refused ends the model before it too: an old one errs by more than none
+            self._garch = garch.fit_garch(returns)
+            if self._garch is not None:
+                self._garch_variance = garch.filtered(returns, self._garch)[-1]
 
     def _volatility(self, variance: float | None, as_of_s: int, quality: Quality, note: str) -> Measure:
         if variance is None:

@@ -123,7 +123,8 @@ class _Walker:
         for instrument in self._instruments:
             instrument.hour(candle)
         measures = self._measures(candle.end_s)
-        self._models.hour(candle, self._realised.hours[-1])
+        r = self._realised.bounded(candle.close - candle.open, HOUR_S)
+        self._models.hour(candle, self._realised.hours[-1], r)
         ends_day = candle.end_s % DAY_S == 0
         stress = self._stress.scores(measures) if ends_day else {}
         self._stress.push(measures)
@@ -172,12 +173,11 @@ class _Models:
         self._garch: garch.GarchModel | None = None
         self._garch_variance = 0.0
 
-    def hour(self, candle: Candle, closed: HourSums) -> None:
+    def hour(self, candle: Candle, closed: HourSums, r: float) -> None:
         if closed.sampled_s:
             for average in self._averages.values():
                 average.update(closed.variance / closed.sampled_s, closed.sampled_s)
         if self._end_s == candle.start_s:
-            r = candle.close - candle.open
             self._returns.append(r)
             if self._garch is not None:
                 self._garch_variance = garch.next_variance(self._garch, self._garch_variance, r)

@@ -115,7 +115,8 @@
           ] },
         { stroke: colours.muted, grid: { stroke: colours.grid, width: 1 }, ticks: { stroke: colours.grid }, size: AXIS_WIDTH, space: 18,
           values: (u, ticks, axis, space, step) => {
-            const places = Math.max(0, Math.min(8, Math.ceil(-Math.log10(step) - 1e-9)));
+            let places = 0;
+            while (places < 8 && Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) > 1e-6) places += 1;
             return ticks.map((tick) => number(tick, places));
           } },
       ],
