@@ -44,7 +44,7 @@ def modelled(daily: Sequence[float]) -> list[Day]:
     found = []
     for at, variance in enumerate(daily):
         end_s = MIDNIGHT_S + (at + 1) * DAY_S
-        models.hour(apart(end_s), HourSums(start_s=end_s - HOUR_S, sampled_s=DAY_S, variance=variance))
+        models.hour(apart(end_s), HourSums(start_s=end_s - HOUR_S, sampled_s=DAY_S, variance=variance), 0.0)
         models.day(end_s, variance)
         expected = {horizon: models.expected(horizon) for horizon in (1, 7)}
         found.append(Day(start_s=end_s - DAY_S, variance=variance, expected=expected, stress={}))
