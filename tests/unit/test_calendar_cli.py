@@ -105,14 +105,14 @@ class StubSession:
         self.out = Output(as_json=as_json, color=False, stream=self.stream)
 
     def load(self):
-        calendar = SimpleNamespace(file="calendar.toml", lead_s=6 * 3_600)
+        calendar = SimpleNamespace(file="calendar", lead_s=6 * 3_600)
         return SimpleNamespace(settings=SimpleNamespace(calendar=calendar, ladder=SimpleNamespace(horizon_s=HORIZON_S)))
 
 
 def test_an_import_tells_what_came_of_every_event(tmp_path):
     found = import_events(ics(NEW, MOVED, OTHER), "bls.ics", read_shipped())
     into = tmp_path / "own.toml"
-    text = "\n".join(str(line) for line in body.render_import(found, into, in_use="calendar.toml"))
+    text = "\n".join(str(line) for line in body.render_import(found, into, in_use="calendar"))
     assert "added cpi 2028-01-12 13:30:00 UTC: US consumer prices (CPI) (official)" in text
     assert "refused line 6, US consumer prices (CPI): stands at 2026-12-10T08:30:00-05:00" in text
     assert "1 added, 0 known, 1 refused, 1 of no kind of the calendar" in text

@@ -44,10 +44,15 @@ def test_the_shipped_calendar_is_read_by_its_bare_name_and_survives_the_journal(
     assert decode(Calendar, encode(shipped.calendar)) == shipped.calendar
 
 
-def test_any_other_name_is_a_path(tmp_path):
-    path = tmp_path / SHIPPED
-    path.write_text(KIND + entry("2026-01-13"))
-    assert read(str(path)).calendar.events[0].title == "Prices"
+def test_a_name_that_ends_in_toml_is_a_path_and_any_other_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "calendar.toml"
+    path.write_text(read_shipped().text.replace("FOMC decision", "Own decision"), encoding="utf-8")
+    for name in ("calendar.toml", str(path)):
+        assert any("Own" in event.title for event in read(name).calendar.events)
+    assert not any("Own" in event.title for event in read(SHIPPED).calendar.events)
+    with pytest.raises(ConfigError, match="must be calendar, which comes with the keeper"):
+        read("own")
 
 
 @pytest.mark.parametrize(("written", "at"), [

@@ -250,7 +250,7 @@ def test_the_new_tables_are_shown_with_sources_and_units():
         ("stress.weights.calendar", "0.35", "fraction", "default.toml"),
         ("stress.raise_from", "0.40", "stress score", "default.toml"),
         ("calendar.lead_s", 21600, "seconds", "default.toml"),
-        ("calendar.file", "calendar.toml", "", "default.toml"),
+        ("calendar.file", "calendar", "", "default.toml"),
         (f"{WBTC_WETH}.fee_pips", 500, "pips, 1e-6 of the input", "chains/mainnet.toml"),
         (f"{FEED}.heartbeat_s", 4200, "seconds", "chains/mainnet.toml"),
         (f"{FEED}.sequencer", None, "", "not set"),

@@ -88,7 +88,7 @@ def test_what_does_not_pay_to_take_back_is_left_wide_and_says_so():
 
 
 def test_a_day_of_the_shipped_calendar_is_prepared_for_and_over():
-    shipped = toml_calendar.read("calendar.toml").calendar
+    shipped = toml_calendar.read("calendar").calendar
     rules = attentive(shipped)
     statement_s = utc("2026-09-16 18:00")
     story = opened(rules, utc("2026-09-13 12:00"))

@@ -17,7 +17,8 @@ from keeper.adapters.calendar.table import Problems, Table
 from keeper.core.model.calendar import Calendar, EventRule, EventStatus, ScheduledEvent
 from keeper.core.model.errors import ConfigError
 
-SHIPPED = "calendar.toml"
+SHIPPED = "calendar"
+"""Name of the calendar that comes with the keeper."""
 """The file that comes with the keeper."""
 NEAR_S = 7 * 86_400
 """In a kind with a rhythm, events nearer to one another than this are one event told twice."""
@@ -72,7 +73,8 @@ def read_shipped() -> CalendarFile:
     Raises:
         ConfigError: with every problem.
     """
-    return parse(resources.files("keeper.config").joinpath(SHIPPED).read_text(encoding="utf-8"), SHIPPED)
+    file = f"{SHIPPED}.toml"
+    return parse(resources.files("keeper.config").joinpath(file).read_text(encoding="utf-8"), file)
 
 
 def read_file(path: Path) -> CalendarFile:
@@ -94,12 +96,16 @@ def read_file(path: Path) -> CalendarFile:
 
 
 def read(name: str) -> CalendarFile:
-    """The shipped calendar for the bare name ``calendar.toml``, else the one at the path ``name``.
+    """The calendar that comes with the keeper by its name, or the one at a path that ends in ``.toml``.
 
     Raises:
         ConfigError: with every problem.
     """
-    return read_shipped() if name == SHIPPED else read_file(Path(name).expanduser())
+    if name.endswith(".toml"):
+        return read_file(Path(name).expanduser())
+    if name != SHIPPED:
+        raise ConfigError([f"{name!r} must be {SHIPPED}, which comes with the keeper, or a path that ends in .toml"])
+    return read_shipped()
 
 
 def parse(text: str, source: str) -> CalendarFile:

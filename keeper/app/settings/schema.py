@@ -195,7 +195,7 @@ class StressSettings(Section):
 class CalendarSettings(Section):
     """Scheduled events, for which the ladder is made ready ahead of time."""
 
-    file: str = named("calendar.toml that comes with the keeper, or a path")
+    file: str = named("calendar, which comes with the keeper, or a path that ends in .toml")
     lead_s: int = whole(0, 3 * DAY_S, "seconds", "Time before an event's window at which the ladder is made ready")
     width_change: DecimalText = decimal("0.05", "1", "fraction", "Wanted over placed width past 1 + this, near an event")
 
