@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import starmap
+from itertools import pairwise, starmap
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,7 +15,7 @@ from keeper.adapters.calendar.ics import parse as parse_ics
 from keeper.adapters.calendar.local_time import to_unix
 from keeper.adapters.calendar.toml_calendar import parse as parse_toml
 from keeper.core.model.errors import ConfigError
-from keeper.core.signals.calendar import alone, nearby, outlook, windows
+from keeper.core.signals.calendar import alone, nearby, outlook, steps, windows
 from tests.calendars import DAY_S, HOUR_S, calendar, event, rule
 
 hours = st.integers(0, 24).map(lambda count: count * HOUR_S)
@@ -57,6 +58,14 @@ def test_between_the_edges_of_windows_nothing_moves(known, now_s, lead_s, horizo
     assume(start is not None)
     at_edge, later = (outlook(known, at_s, horizon_s=horizon_s, lead_s=lead_s) for at_s in (start, now_s))
     assert (later.multiplier, later.phase, later.event) == (at_edge.multiplier, at_edge.phase, at_edge.event)
+
+
+@given(calendars(), hours)
+def test_between_two_steps_only_the_countdown_moves(known, lead_s):
+    edges = (-100 * DAY_S, *steps(known, lead_s=lead_s), 100 * DAY_S)
+    for begin_s, end_s in pairwise(edges):
+        first, last = (outlook(known, at_s, horizon_s=DAY_S, lead_s=lead_s) for at_s in (begin_s, end_s - 1))
+        assert replace(first, next_in_s=None) == replace(last, next_in_s=None)
 
 
 @given(calendars(), moments, hours, st.integers(1, 10 * DAY_S))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from keeper.core.model.bar import DAY_S, PoolSample, Sample
 from keeper.core.model.policy import Policy, UniversePool
@@ -14,7 +14,7 @@ from keeper.core.quant.markets import capped_weights
 from keeper.core.quant.robust import RollingMedian, z_of
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing, stale
 
 WANTED_POOLS = 20
 """Breadth over fewer markets is mostly the luck of their choice."""
@@ -69,6 +69,7 @@ class Breadth(Instrument):
         self._volume_days: deque[dict[str, float]] = deque(maxlen=_DAYS)
         self._day: int | None = None
         self._weights: dict[str, float] = {}
+        self._shares: dict[tuple[str, ...], tuple[float, ...]] = {}
         self._rates = {self._base: _Rate(), self._quote: _Rate()}
         self._line = 0.0
         self._changed: list[float] | None = None
@@ -77,6 +78,7 @@ class Breadth(Instrument):
         self._close: float | None = None
         self._at_s: int | None = None
         self._since_s: int | None = None
+        self._found: Measures | None = None
 
     def minute(self, candle: Candle) -> None:
         """Keep the base token's own price, in which others are quoted."""
@@ -87,6 +89,7 @@ class Breadth(Instrument):
         self._close = candle.close
         if self._at_s is None:
             return
+        self._found = None
         self._line += self._breadth() / 24
         self._line_history.push(self._line)
         self._price_history.push(candle.close)
@@ -98,7 +101,7 @@ class Breadth(Instrument):
         moves = self._follow(sample)
         elapsed_s = sample.timestamp_s - (self._at_s or sample.timestamp_s)
         self._at_s = sample.timestamp_s
-        self._changed = None
+        self._changed = self._found = None
         self._since_s = self._since_s or sample.timestamp_s
         self._turn_day(sample.timestamp_s)
         for asset, rate in self._rates.items():
@@ -113,13 +116,22 @@ class Breadth(Instrument):
         if counted < LEAST_POOLS:
             why = f"{counted} pools were read now and before, {LEAST_POOLS} are the least"
             return {name: missing(unit, self._at_s, "universe", why) for name, unit in _UNITS}
+        # the price, and with it the divergence, moves with every minute; all else with a sample or an hour
+        self._found = found = {
+            **(self._measured(counted) if self._found is None else self._found),
+            names.BREADTH_DIVERGENCE: self._divergence(),
+        }
+        age_s = moment.now_s - self._at_s
+        return found if age_s <= self._stale_after_s else stale(found, f"sampled {age_s} s ago")
+
+    def _measured(self, counted: int) -> Measures:
         few = f"{counted} pools, {WANTED_POOLS} wanted" if counted < WANTED_POOLS else ""
         even = "" if any(self._weights.values()) else "no whole day of volume yet: every token weighs the same"
         return {
-            names.BREADTH: self._measure(moment, self._breadth(), _BREADTH, DAY_S, note=few),
-            names.BREADTH_DIVERGENCE: self._divergence(moment),
+            names.BREADTH: self._measure(self._breadth(), _BREADTH, DAY_S, note=few),
+            names.BREADTH_DIVERGENCE: self._divergence(),
             **{
-                name: self._measure(moment, self._rates[asset].deviation, _RATE, AVERAGE_S, note=even)
+                name: self._measure(self._rates[asset].deviation, _RATE, AVERAGE_S, note=even)
                 for name, asset in ((names.EFFECTIVE_RATE_BASE, self._base), (names.EFFECTIVE_RATE_QUOTE, self._quote))
             },
         }
@@ -169,6 +181,7 @@ class Breadth(Instrument):
             self._volume_days.append(self._volume_today)
             self._volume_today = {}
             self._weights = {}
+            self._shares.clear()
             for volumes in self._volume_days:
                 for token, volume in volumes.items():
                     self._weights[token] = self._weights.get(token, 0.0) + volume
@@ -176,14 +189,20 @@ class Breadth(Instrument):
 
     def _move(self, asset: str, moves: Mapping[str, float]) -> float:
         """Log return of the asset against its basket: every followed token but itself."""
-        basket = sorted(token for token in moves if token != asset)
+        basket = tuple(sorted(token for token in moves if token != asset))
         if asset not in moves or not basket:
             return 0.0
+        if basket not in self._shares:
+            self._shares[basket] = self._capped(basket)
+        shares = self._shares[basket]
+        return moves[asset] - math.fsum(share * moves[token] for share, token in zip(shares, basket, strict=True))
+
+    def _capped(self, basket: Sequence[str]) -> tuple[float, ...]:
+        """Share of every token of the basket, which stands until the day turns."""
         raw = [self._weights.get(token, 0.0) for token in basket]
         if not any(raw):
             raw = [1.0] * len(basket)
-        weights = capped_weights(raw, max(self._policy.outside.basket_cap, 1 / len(basket)))
-        return moves[asset] - math.fsum(weight * moves[token] for weight, token in zip(weights, basket, strict=True))
+        return capped_weights(raw, max(self._policy.outside.basket_cap, 1 / len(basket)))
 
     def _breadth(self) -> float:
         return advance_decline(self._changes())
@@ -200,24 +219,21 @@ class Breadth(Instrument):
             ]
         return self._changed
 
-    def _divergence(self, moment: Moment) -> Measure:
+    def _divergence(self) -> Measure:
         assert self._at_s is not None
         assert self._close is not None
         of_price, of_line = z_of(self._price_history, self._close), z_of(self._line_history, self._line)
         if of_price is None or of_line is None:
             return missing(_DIVERGENCE, self._at_s, "universe", f"{len(self._line_history)} hours are known, too few")
-        return self._measure(moment, of_price - of_line, _DIVERGENCE, 7 * DAY_S)
+        return self._measure(of_price - of_line, _DIVERGENCE, 7 * DAY_S)
 
-    def _measure(self, moment: Moment, value: float, unit: str, wanted_s: int, note: str = "") -> Measure:
+    def _measure(self, value: float, unit: str, wanted_s: int, note: str = "") -> Measure:
         assert self._at_s is not None
         assert self._since_s is not None
         quality = Quality.SHORT if note else Quality.GOOD
         watched_s = self._at_s - self._since_s
         if watched_s < 0.9 * wanted_s:
             quality, note = Quality.SHORT, f"sampled for {watched_s} s, {wanted_s} wanted"
-        age_s = moment.now_s - self._at_s
-        if age_s > self._stale_after_s:
-            quality, note = Quality.STALE, f"sampled {age_s} s ago"
         return Measure(value=value, unit=unit, as_of_s=self._at_s, source="universe", quality=quality, note=note)
 
 

@@ -101,6 +101,18 @@ def outlook(calendar: Calendar, now_s: int, *, horizon_s: int, lead_s: int) -> C
     )
 
 
+def steps(calendar: Calendar, *, lead_s: int) -> tuple[int, ...]:
+    """The moments, in order, from which on the outlook may say something else; in between only the countdown moves."""
+    found: set[int] = set()
+    for event in calendar.events:
+        rule, at_s = calendar.rule(event.kind), event.at_s
+        if rule.acts:
+            opens_s = at_s - rule.before_s
+            found |= {opens_s - lead_s, opens_s, at_s + 1, at_s + rule.after_s}  # it acts, is inside, is not the next, is over
+            found |= {at_s - rule.rhythm_s, at_s - RUNS_OUT_WITHIN_S + 1}  # it is near enough, its kind runs out
+    return tuple(sorted(found))
+
+
 def alone(rule: EventRule, horizon_s: int) -> float:
     """Multiplier of the variance over ``horizon_s``, > 0, while one event of the kind acts: at least 1."""
     return variance_multiplier(horizon_s=horizon_s, event_s=min(rule.window_s, horizon_s), kappa=rule.kappa)

@@ -13,7 +13,7 @@ from keeper.core.quant.accumulation import money_flow
 from keeper.core.quant.markets import fee_yield, price_to_cash_flow
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing, stale
 
 HOURS = 24
 JUDGED = 0.5
@@ -61,6 +61,7 @@ class Flow(Instrument):
         self._last_close: float | None = None
         self._sample: Sample | None = None
         self._end_s: int | None = None
+        self._found: tuple[float, Measures, Measures] | None = None
 
     def minute(self, candle: Candle) -> None:
         """Split the minute's flow by whether it closed a gap to the external mark."""
@@ -97,12 +98,13 @@ class Flow(Instrument):
             self._hours.clear()
         self._hours.append(hour)
         self._totals.clear()
+        self._found = None
         self._now = None
         self._last_close, self._end_s = candle.close, candle.end_s
 
     def sample(self, sample: Sample) -> None:
         """Keep what the pool holds."""
-        self._sample = sample
+        self._sample, self._found = sample, None
 
     def quote(self, quote: Quote) -> None:
         """Keep the external marks."""
@@ -110,13 +112,22 @@ class Flow(Instrument):
             self._marks[quote.name].append(quote)
 
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
-        """All of it; short while fewer than 24 whole hours follow on one another."""
+        """All of it, kept until the next hour or sample; short while fewer than 24 whole hours follow on one another."""
+        kept = _kept(moment)
+        if self._found is None or self._found[0] != kept:
+            self._found = kept, self._flows(moment), self._yields(moment, kept)
+        _, flows, yields = self._found
+        signals = self._policy.signals
+        if self._end_s is not None and moment.now_s - self._end_s > HOUR_S + signals.stale_after_s:
+            old = f"the newest hour ended {moment.now_s - self._end_s} s ago"
+            flows, yields = stale(flows, old), stale(yields, old)
+        age_s = 0 if self._sample is None else moment.now_s - self._sample.timestamp_s
+        if age_s > signals.stale_after_s + self._policy.outside.sample_every_s:
+            yields = stale(yields, f"what the pool holds was sampled {age_s} s ago")
+        # what is missing is missing now
         return {
-            names.ACCUMULATION: self._share(moment, sum(hour.money_flow for hour in self._hours), self._volume()),
-            names.TAKER_FLOW: self._taker_flow(moment),
-            names.ARBITRAGE_SHARE: self._arbitrage(moment),
-            names.JIT_SHARE: self._jit(moment),
-            **self._yields(moment),
+            name: replace(measure, as_of_s=moment.now_s) if measure.value is None else measure
+            for name, measure in (*flows.items(), *yields.items())
         }
 
     def _hour_of(self, candle: Candle) -> _Hour:
@@ -133,6 +144,14 @@ class Flow(Instrument):
             if known is not None and known.value is not None and known.value > 0 and known.as_of_s >= least_s:
                 return math.log(known.value)
         return None
+
+    def _flows(self, moment: Moment) -> Measures:
+        return {
+            names.ACCUMULATION: self._share(moment, sum(hour.money_flow for hour in self._hours), self._volume()),
+            names.TAKER_FLOW: self._taker_flow(moment),
+            names.ARBITRAGE_SHARE: self._arbitrage(moment),
+            names.JIT_SHARE: self._jit(moment),
+        }
 
     def _volume(self) -> float:
         return self._total("volume")
@@ -177,33 +196,25 @@ class Flow(Instrument):
         quality = Quality.SHORT if note else Quality.GOOD
         if len(self._hours) < HOURS:
             quality, note = Quality.SHORT, f"{len(self._hours)} of {HOURS} hours are known"
-        if moment.now_s - self._end_s > HOUR_S + self._policy.signals.stale_after_s:
-            quality, note = Quality.STALE, f"the newest hour ended {moment.now_s - self._end_s} s ago"
         return Measure(value=value, unit=unit, as_of_s=self._end_s, source=self._policy.signal_pool, quality=quality, note=note)
 
-    def _yields(self, moment: Moment) -> Measures:
+    def _yields(self, moment: Moment, kept: float) -> Measures:
         volume_day = self._total("volume_quote") * HOURS / max(len(self._hours), 1)
         tvl = self._tvl()
         found = {name: missing(unit, moment.now_s, self._policy.signal_pool, "no sample of the pool") for name, unit in _YIELDS}
         if self._sample is None or tvl is None or tvl <= 0:
             return found
-        kept = self._fee * self._kept(moment)
         found[names.VOLUME_TO_TVL] = self._measure(moment, volume_day / tvl, "per day")
-        found[names.FEE_YIELD] = self._measure(moment, fee_yield(tvl=tvl, fee=kept, volume_day=volume_day), "per year")
+        found[names.FEE_YIELD] = self._measure(
+            moment, fee_yield(tvl=tvl, fee=self._fee * kept, volume_day=volume_day), "per year"
+        )
         if volume_day > 0:
             # by what traders pay: the protocol's part is known of this block alone, and a past without it is no measure
             years = price_to_cash_flow(tvl=tvl, fee=self._fee, volume_day=volume_day)
             found[names.PRICE_TO_CASH_FLOW] = self._measure(moment, years, "years")
         else:
             found[names.PRICE_TO_CASH_FLOW] = missing("years", moment.now_s, self._policy.signal_pool, "nothing was traded")
-        age_s = moment.now_s - self._sample.timestamp_s
-        if age_s <= self._policy.signals.stale_after_s + self._policy.outside.sample_every_s:
-            return found
-        old = f"what the pool holds was sampled {age_s} s ago"
-        return {
-            name: measure if measure.value is None else replace(measure, quality=Quality.STALE, note=old)
-            for name, measure in found.items()
-        }
+        return found
 
     def _tvl(self) -> float | None:
         """What the pool holds, in tokens of the quote."""
@@ -213,11 +224,12 @@ class Flow(Instrument):
         price = math.exp(self._last_close)
         return held0 * price + held1 if self._base_is_0 else held0 + held1 * price
 
-    def _kept(self, moment: Moment) -> float:
-        """Part of the fee that the providers keep, the mean of both directions."""
-        packed = 0 if moment.state is None else moment.state.fee_protocol
-        parts = [1 - 1 / cut if cut else 1.0 for cut in (packed % 16, packed >> 4)]
-        return sum(parts) / 2
+
+def _kept(moment: Moment) -> float:
+    """Part of the fee that the providers keep, the mean of both directions."""
+    packed = 0 if moment.state is None else moment.state.fee_protocol
+    parts = [1 - 1 / cut if cut else 1.0 for cut in (packed % 16, packed >> 4)]
+    return sum(parts) / 2
 
 
 _YIELDS = ((names.VOLUME_TO_TVL, "per day"), (names.FEE_YIELD, "per year"), (names.PRICE_TO_CASH_FLOW, "years"))

@@ -62,6 +62,8 @@ class Forecasts(Instrument):
         self._expected: dict[str, float] = {}
         self._errors: dict[str, deque[float]] = {name: deque(maxlen=SCORED_DAYS) for name in MODELS}
         self._of_hour: dict[str, float] | None = None
+        self._usual_variance: float | None = None
+        self._mean_errors: dict[str, float] = {}
 
     def hour(self, candle: Candle) -> None:
         """Feed the filter; at midnight score yesterday's forecasts and fit again."""
@@ -132,6 +134,9 @@ class Forecasts(Instrument):
         self._expected = self.variances()
         if self._expected:
             self._forecast_days.append(median(self._expected.values()))
+        if len(self._forecast_days) >= LEAST_USUAL_DAYS:
+            self._usual_variance = median(self._forecast_days)
+        self._mean_errors = {name: fmean(errors) for name, errors in self._errors.items() if errors}
 
     def _fit(self, now_s: int) -> None:
         self._har = har.fit_har(self._days)
@@ -151,24 +156,23 @@ class Forecasts(Instrument):
         )
 
     def _usual(self, as_of_s: int) -> Measure:
-        count = len(self._forecast_days)
-        if count < LEAST_USUAL_DAYS:
+        if self._usual_variance is None:
+            count = len(self._forecast_days)
             return missing(UNIT, as_of_s, self._source, f"{count} days, {LEAST_USUAL_DAYS} wanted: the configured one stands")
-        value = annualised(median(self._forecast_days), DAY_S)
-        return Measure(value=value, unit=UNIT, as_of_s=as_of_s, source=self._source)
+        return Measure(value=annualised(self._usual_variance, DAY_S), unit=UNIT, as_of_s=as_of_s, source=self._source)
 
     def _error(self, name: str, as_of_s: int) -> Measure:
-        errors = self._errors[name]
-        if not errors:
+        count = len(self._errors[name])
+        if not count:
             return missing("mean QLIKE", as_of_s, self._source, "no day has been forecast and passed yet")
-        short = len(errors) < SCORED_DAYS
+        short = count < SCORED_DAYS
         return Measure(
-            value=fmean(errors),
+            value=self._mean_errors[name],
             unit="mean QLIKE",
             as_of_s=as_of_s,
             source=self._source,
             quality=Quality.SHORT if short else Quality.GOOD,
-            note=f"over {len(errors)} of {SCORED_DAYS} days" if short else "",
+            note=f"over {count} of {SCORED_DAYS} days" if short else "",
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import deque
+from dataclasses import replace
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from statistics import fmean
 
 from keeper.core.model.bar import DAY_S, HOUR_S, Quote, Sample
@@ -25,7 +26,7 @@ TENORS = (
 )
 MOST_OF_TENOR = 1.25
 """Where samples are missing a tenor reaches back to an older one; past this many times its length it no longer speaks of it."""
-_BACKWARDS = 1 << 255
+_WRAP, _BACKWARDS = 1 << 256, 1 << 255
 """Growth is taken modulo 2**256; above this it ran backwards: a sample stems from a block that is no longer canonical."""
 _RATIO = "pool-implied over realised"
 
@@ -44,6 +45,7 @@ class Implied(Instrument):
         self._closes: deque[tuple[int, float]] = deque()
         self._means: dict[int, float] = {}
         self._quote: Quote | None = None
+        self._told: Measure | None = None
         self._base_is_0 = key.token0.address == policy.base.address
         self._shift = (key.token0.decimals - key.token1.decimals) * math.log(10)
 
@@ -63,7 +65,7 @@ class Implied(Instrument):
     def quote(self, quote: Quote) -> None:
         """Keep what options say."""
         if quote.name == self._policy.outside.implied:
-            self._quote = quote
+            self._quote, self._told = quote, None
 
     def measures(self, moment: Moment, before: Measures, /) -> Measures:
         """The term structure, its ratio to realised volatility, and the outside one."""
@@ -84,8 +86,8 @@ class Implied(Instrument):
         if now is None or then is None or then.timestamp_s >= now[0]:
             return missing(UNIT, moment.now_s, source, "no earlier sample of fee growth")
         at_s, growth0, growth1 = now
-        growth0 = (growth0 - then.fee_growth_global0_x128) % 2**256
-        growth1 = (growth1 - then.fee_growth_global1_x128) % 2**256
+        growth0 = (growth0 - then.fee_growth_global0_x128) % _WRAP
+        growth1 = (growth1 - then.fee_growth_global1_x128) % _WRAP
         if max(growth0, growth1) >= _BACKWARDS:
             return missing(UNIT, moment.now_s, source, "fee growth ran backwards: the sample is of an orphaned block")
         seconds = at_s - then.timestamp_s
@@ -117,7 +119,7 @@ class Implied(Instrument):
 
     def _sample_before(self, at_s: int) -> Sample | None:
         """The newest sample not younger than ``at_s``; the oldest there is where all are younger."""
-        place = bisect_right(self._samples, at_s, key=lambda sample: sample.timestamp_s)
+        place = bisect_right(self._samples, at_s, key=attrgetter("timestamp_s"))
         return self._samples[max(place - 1, 0)] if self._samples else None
 
     def _mean_sqrt_price(self, moment: Moment, since_s: int) -> float | None:
@@ -159,12 +161,9 @@ class Implied(Instrument):
         if quote is None or quote.value is None:
             why = "not told yet" if quote is None else str(quote.fault)
             return missing(UNIT, moment.now_s if quote is None else quote.as_of_s, name, why)
-        stale = abs(moment.now_s - quote.as_of_s) > 2 * HOUR_S
-        return Measure(
-            value=quote.value,
-            unit=UNIT,
-            as_of_s=quote.as_of_s,
-            source=quote.source,
-            quality=Quality.STALE if stale else Quality.GOOD,
-            note=f"made {moment.now_s - quote.as_of_s} s ago" if stale else "",
-        )
+        if self._told is None:
+            self._told = Measure(value=quote.value, unit=UNIT, as_of_s=quote.as_of_s, source=quote.source)
+        age_s = moment.now_s - quote.as_of_s
+        if abs(age_s) <= 2 * HOUR_S:
+            return self._told
+        return replace(self._told, quality=Quality.STALE, note=f"made {age_s} s ago")

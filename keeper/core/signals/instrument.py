@@ -6,7 +6,7 @@ It is the same object in the daemon, in a replay and in a backtest. It knows onl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.core.model.bar import Quote, Sample
 from keeper.core.model.pool import PoolState
@@ -68,3 +68,11 @@ class Instrument:
 def missing(unit: str, as_of_s: int, source: str, note: str) -> Measure:
     """No value, and why."""
     return Measure(value=None, unit=unit, as_of_s=as_of_s, source=source, quality=Quality.MISSING, note=note)
+
+
+def stale(measures: Measures, note: str) -> Measures:
+    """The same numbers, too old to be relied on, and why; what is missing stays as it is."""
+    return {
+        name: measure if measure.value is None else replace(measure, quality=Quality.STALE, note=note)
+        for name, measure in measures.items()
+    }

@@ -10,7 +10,7 @@ from keeper.core.model.policy import Policy
 from keeper.core.model.view import Quality
 from keeper.core.quant.markets import distance_to_kink, quick_ratio, utilisation
 from keeper.core.signals import names
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing, stale
 
 RAY = 10**27
 _RATIO, _KINK, _RATE = "available over debt", "fraction of the optimum", "per hour"
@@ -35,10 +35,11 @@ class Lending(Instrument):
         self._sample: Sample | None = None
         self._ratios: deque[_Seen] = deque()
         self._liquidations: deque[tuple[int, float]] = deque()
+        self._found: Measures | None = None
 
     def sample(self, sample: Sample) -> None:
         """Keep the reserves, the tightest ratio of the last day, and the liquidations of the last hour."""
-        before, self._sample = self._sample, sample
+        before, self._sample, self._found = self._sample, sample, None
         if sample.reserves:
             self._ratios.append(_Seen(sample.timestamp_s, min(_quick(reserve) for reserve in sample.reserves)))
         while len(self._ratios) > 1 and self._ratios[1].at_s <= sample.timestamp_s - DAY_S:
@@ -57,51 +58,40 @@ class Lending(Instrument):
         if not self._tokens or sample is None or not sample.reserves:
             why = "no lending market is configured: outside.lending" if not self._tokens else "no reserve could be read"
             return {name: missing(unit, moment.now_s, "aave v3", why) for name, unit in _UNITS}
+        if self._found is None:
+            self._found = self._measured(sample)
+        age_s = moment.now_s - sample.timestamp_s
+        return self._found if age_s <= self._stale_after_s else stale(self._found, f"sampled {age_s} s ago")
+
+    def _measured(self, sample: Sample) -> Measures:
         ratio = min(_quick(reserve) for reserve in sample.reserves)
         kinks = [_kink(reserve) for reserve in sample.reserves]
         known = [kink for kink in kinks if kink is not None]
         return {
-            names.QUICK_RATIO: self._measure(moment, sample, ratio, _RATIO),
-            names.QUICK_RATIO_CHANGE: self._change(moment, sample, ratio),
-            names.KINK_DISTANCE: self._measure(moment, sample, min(known), _KINK)
+            names.QUICK_RATIO: _measure(sample, ratio, _RATIO),
+            names.QUICK_RATIO_CHANGE: self._change(sample, ratio),
+            names.KINK_DISTANCE: _measure(sample, min(known), _KINK)
             if known
             else missing(_KINK, sample.timestamp_s, "aave v3", "the market does not tell its kink"),
-            names.LIQUIDATIONS: self._measure(moment, sample, sum(count for _, count in self._liquidations), _RATE)
+            names.LIQUIDATIONS: _measure(sample, sum(count for _, count in self._liquidations), _RATE)
             if self._liquidations
             else missing(_RATE, sample.timestamp_s, "aave v3", "not known over the last hour: no logs, or no earlier sample"),
-            **self._each(moment, sample),
+            **self._each(sample),
         }
 
-    def _each(self, moment: Moment, sample: Sample) -> Measures:
+    def _each(self, sample: Sample) -> Measures:
         symbols = {token.address: token.symbol for token in self._tokens}
         return {
-            names.of_reserve(names.QUICK_RATIO, symbols[reserve.asset]): self._measure(moment, sample, _quick(reserve), _RATIO)
+            names.of_reserve(names.QUICK_RATIO, symbols[reserve.asset]): _measure(sample, _quick(reserve), _RATIO)
             for reserve in sample.reserves
             if reserve.asset in symbols
         }
 
-    def _change(self, moment: Moment, sample: Sample, ratio: float) -> Measure:
+    def _change(self, sample: Sample, ratio: float) -> Measure:
         first = self._ratios[0]
-        found = self._measure(moment, sample, ratio - first.ratio, f"{_RATIO}, over 24 h")
         elapsed_s = sample.timestamp_s - first.at_s
-        if elapsed_s >= 0.9 * DAY_S or found.quality is not Quality.GOOD:
-            return found
-        note = f"over {elapsed_s} s: there is no day of samples yet"
-        return Measure(
-            value=found.value, unit=found.unit, as_of_s=found.as_of_s, source=found.source, quality=Quality.SHORT, note=note
-        )
-
-    def _measure(self, moment: Moment, sample: Sample, value: float, unit: str) -> Measure:
-        age_s = moment.now_s - sample.timestamp_s
-        stale = age_s > self._stale_after_s
-        return Measure(
-            value=value,
-            unit=unit,
-            as_of_s=sample.timestamp_s,
-            source="aave v3",
-            quality=Quality.STALE if stale else Quality.GOOD,
-            note=f"sampled {age_s} s ago" if stale else "",
-        )
+        note = "" if elapsed_s >= 0.9 * DAY_S else f"over {elapsed_s} s: there is no day of samples yet"
+        return _measure(sample, ratio - first.ratio, f"{_RATIO}, over 24 h", note)
 
 
 _UNITS = (
@@ -110,6 +100,11 @@ _UNITS = (
     (names.KINK_DISTANCE, _KINK),
     (names.LIQUIDATIONS, _RATE),
 )
+
+
+def _measure(sample: Sample, value: float, unit: str, note: str = "") -> Measure:
+    quality = Quality.SHORT if note else Quality.GOOD
+    return Measure(value=value, unit=unit, as_of_s=sample.timestamp_s, source="aave v3", quality=quality, note=note)
 
 
 def _quick(reserve: Reserve) -> float:

@@ -11,7 +11,7 @@ from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.quant.oscillators import Macd, Rsi
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing, stale
 
 PERIOD = 14
 FAST = 12
@@ -38,13 +38,14 @@ class Momentum(Instrument):
         self._macd = Macd(FAST, SLOW, SIGNAL)
         self._hours = 0
         self._end_s: int | None = None
+        self._strength: Measure | None = None
 
     def hour(self, candle: Candle) -> None:
         """Take in the close; hours that are missing are passed over."""
         self._rsi.update(candle.close)
         self._macd.update(candle.close)
         self._hours += 1
-        self._end_s = candle.end_s
+        self._end_s, self._strength = candle.end_s, None
 
     def measures(self, moment: Moment, before: Measures, /) -> Measures:
         """Both oscillators; short until as many hours are known as the slower average spans."""
@@ -54,10 +55,11 @@ class Momentum(Instrument):
                 names.RSI: missing(_RSI_UNIT, moment.now_s, self._source, unknown),
                 names.MACD: missing(_MACD_UNIT, moment.now_s, self._source, unknown),
             }
-        return {
-            names.RSI: self._measure(moment, self._rsi.value, _RSI_UNIT, PERIOD + 1),
-            names.MACD: self._measure(moment, self._normalised(before), _MACD_UNIT, SLOW + SIGNAL),
-        }
+        if self._strength is None:
+            self._strength = self._measure(self._rsi.value, _RSI_UNIT, PERIOD + 1)
+        found = {names.RSI: self._strength, names.MACD: self._measure(self._normalised(before), _MACD_UNIT, SLOW + SIGNAL)}
+        age_s = moment.now_s - self._end_s
+        return found if age_s <= HOUR_S + self._stale_after_s else stale(found, f"the newest hour ended {age_s} s ago")
 
     def _normalised(self, before: Measures) -> float | None:
         volatility, point = before[names.VOLATILITY_FORECAST].value, self._macd.point
@@ -65,13 +67,11 @@ class Momentum(Instrument):
             return None
         return point.histogram / (volatility * math.sqrt(HOUR_S / SECONDS_A_YEAR))
 
-    def _measure(self, moment: Moment, value: float | None, unit: str, wanted: int) -> Measure:
+    def _measure(self, value: float | None, unit: str, wanted: int) -> Measure:
         assert self._end_s is not None
         few = f"{self._hours} hours are known, {wanted} wanted"
         if value is None:
             why = few if self._hours < wanted else "no volatility to tell it in"
             return missing(unit, self._end_s, self._source, why)
         quality, note = (Quality.SHORT, few) if self._hours < wanted else (Quality.GOOD, "")
-        if moment.now_s - self._end_s > HOUR_S + self._stale_after_s:
-            quality, note = Quality.STALE, f"the newest hour ended {moment.now_s - self._end_s} s ago"
         return Measure(value=value, unit=unit, as_of_s=self._end_s, source=self._source, quality=quality, note=note)

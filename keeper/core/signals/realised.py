@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import islice
 from operator import attrgetter
 
 from keeper.core.model.bar import HOUR_S, MINUTE_S
@@ -57,6 +57,16 @@ class HourSums:
     finest: float = 0.0
     """Sum of squared one-minute returns."""
     minutes: int = 0
+
+    @property
+    def fine_sampled_s(self) -> int:
+        """``sampled_s`` of an hour whose minutes are known."""
+        return self.sampled_s if self.minutes else 0
+
+    @property
+    def fine_variance(self) -> float:
+        """``variance`` of an hour whose minutes are known."""
+        return self.variance if self.minutes else 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +115,7 @@ class Realised(Instrument):
         self._bars: deque[Candle] = deque(maxlen=self._flat_hours)
         self._end_s: int | None = None
         self._of_hour: dict[str, float | None] = {}
-        self._closed: dict[int, tuple[int, tuple[float, ...]]] = {}
+        self._closed: dict[tuple[int, str], tuple[float, ...]] = {}
         self._usual: float | None = None
         self._graded: tuple[int, tuple[Quality, str]] | None = None
 
@@ -187,14 +197,13 @@ class Realised(Instrument):
             return Quality.MISSING, "no bar is known: wait, or keeper data download"
         if now_s - self._end_s > rules.stale_after_s:
             return Quality.STALE, f"the newest bar ended {now_s - self._end_s} s ago"
-        since_s = now_s - rules.lookback_s
-        recent = list(takewhile(lambda hour: hour.start_s + HOUR_S > since_s, self._newest_first()))
-        covered_s = sum(hour.covered_s for hour in recent)
+        since_s = (now_s - rules.lookback_s) // HOUR_S * HOUR_S
+        covered_s = self._sum(since_s, "covered_s")
         if covered_s < rules.min_history_s - MINUTE_S:
-            return Quality.SHORT, f"{covered_s} s of bars in the look-back, {rules.min_history_s} wanted"
-        swaps = sum(hour.swaps for hour in recent)
+            return Quality.SHORT, f"{covered_s:.0f} s of bars in the look-back, {rules.min_history_s} wanted"
+        swaps = self._sum(since_s, "swaps")
         if swaps < MIN_SWAPS:
-            return Quality.SHORT, f"{swaps} swaps in the look-back, {MIN_SWAPS} wanted"
+            return Quality.SHORT, f"{swaps:.0f} swaps in the look-back, {MIN_SWAPS} wanted"
         return Quality.GOOD, ""
 
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
@@ -233,39 +242,30 @@ class Realised(Instrument):
             self._closed.clear()
             self._usual = None
 
-    def _newest_first(self) -> Iterator[HourSums]:
-        if self._open_hour is not None:
-            yield self._open_hour
-        yield from reversed(self._hours)
-
-    def _last(self, count: int) -> list[HourSums]:
-        """What is known of the last ``count`` whole hours and of the one that has begun."""
-        since_s = self._since_s(count)
-        closed = islice(self._hours, bisect_left(self._hours, since_s, key=attrgetter("start_s")), None)
-        return [*closed] if self._open_hour is None else [*closed, self._open_hour]
-
     def _since_s(self, count: int) -> int:
+        """When the last ``count`` whole hours began."""
         assert self._end_s is not None
         return self._end_s // HOUR_S * HOUR_S - count * HOUR_S
 
-    def _closed_since(self, since_s: int) -> tuple[int, tuple[float, ...]]:
-        """Sampled time and variance of the closed hours from then on, kept until the next one closes.
+    def _sum(self, since_s: int, name: str) -> float:
+        """Sum of a number over the hours that began then or later, the one that is open among them.
 
-        The variance is a few numbers with exactly the same sum, so that the open hour is added without a second rounding.
+        The part of the closed ones is kept until the next one closes, as a few numbers with exactly the same sum, so that the
+        open hour is added without a second rounding.
         """
-        first = bisect_left(self._hours, since_s, key=attrgetter("start_s"))
-        sums = self._closed.get(first)
-        if sums is None:
-            found = list(islice(self._hours, first, None))
-            sums = sum(hour.sampled_s for hour in found), _exact_parts([hour.variance for hour in found])
-            self._closed[first] = sums
-        return sums
+        closed = self._closed.get((since_s, name))
+        if closed is None:
+            first = bisect_left(self._hours, since_s, key=attrgetter("start_s"))
+            closed = _exact_parts(list(map(attrgetter(name), islice(self._hours, first, None))))
+            self._closed[since_s, name] = closed
+        if self._open_hour is None or self._open_hour.start_s < since_s:
+            return math.fsum(closed)
+        return math.fsum((*closed, getattr(self._open_hour, name)))
 
     def _window(self, hours: int, quality: Quality, note: str) -> Measure:
-        sampled_s, variance = self._closed_since(self._since_s(hours))
-        if self._open_hour is not None:
-            sampled_s, variance = sampled_s + self._open_hour.sampled_s, (*variance, self._open_hour.variance)
-        rate = math.fsum(variance) / sampled_s if sampled_s else None
+        since_s = self._since_s(hours)
+        sampled_s = self._sum(since_s, "sampled_s")
+        rate = self._sum(since_s, "variance") / sampled_s if sampled_s else None
         if quality is Quality.GOOD and sampled_s < 0.9 * hours * HOUR_S:
             quality, note = Quality.SHORT, f"{sampled_s / HOUR_S:.0f} of {hours} hours are known"
         return self._measure(_volatility(rate), quality, note)
@@ -275,24 +275,24 @@ class Realised(Instrument):
 
         Ref: Zhang, Mykland & Ait-Sahalia 2005, eq. 55 and 64, on the returns of every minute.
         """
-        found = [hour for hour in self._last(self._flat_hours) if hour.minutes]
-        minutes, sampled_s = sum(hour.minutes for hour in found), sum(hour.sampled_s for hour in found)
+        since_s = self._since_s(self._flat_hours)
+        minutes, sampled_s = self._sum(since_s, "minutes"), self._sum(since_s, "fine_sampled_s")
         if minutes <= self._stride or not sampled_s:
             return None
-        slow = math.fsum(hour.variance for hour in found) / sampled_s
+        slow = self._sum(since_s, "fine_variance") / sampled_s
         if self._stride == 1:  # there is no finer scale to tell the noise by
             return _volatility(slow)
-        fast = math.fsum(hour.finest for hour in found) / (minutes * MINUTE_S)
+        fast = self._sum(since_s, "finest") / (minutes * MINUTE_S)
         share = (minutes - self._stride + 1) / self._stride / minutes
         corrected = (slow - share * fast) / (1 - share)
         return _volatility(corrected if corrected > 0 else slow)
 
     def _jump_share(self) -> float | None:
-        found = self._last(24)
-        if not any(hour.sampled_s for hour in found):
+        since_s = self._since_s(24)
+        if not self._sum(since_s, "sampled_s"):
             return None
-        total = math.fsum(hour.variance for hour in found)
-        return jump(total, math.fsum(hour.bipower for hour in found)) / total if total > 0 else 0.0
+        total = self._sum(since_s, "variance")
+        return jump(total, self._sum(since_s, "bipower")) / total if total > 0 else 0.0
 
     def _ranges(self, quality: Quality, note: str) -> Measures:
         bars, least = self._bars, self._policy.signals.min_history_s // HOUR_S

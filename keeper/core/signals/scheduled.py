@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import Quality
 from keeper.core.signals import names
-from keeper.core.signals.calendar import outlook
+from keeper.core.signals.calendar import CalendarOutlook, outlook, steps
 from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
 
 UNIT = "times variance"
@@ -23,6 +25,8 @@ class Scheduled(Instrument):
     def __init__(self, policy: Policy) -> None:
         self._rules = policy.calendar
         self._horizon_s = policy.ladder.horizon_s
+        self._steps = steps(policy.calendar.calendar, lead_s=policy.calendar.lead_s)
+        self._seen: tuple[int, CalendarOutlook] | None = None
 
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
         """Multiplier, and hours until the next event that acts."""
@@ -32,7 +36,7 @@ class Scheduled(Instrument):
                 names.CALENDAR: missing(UNIT, moment.now_s, "calendar", why),
                 names.CALENDAR_NEXT: missing("hours", moment.now_s, "calendar", why),
             }
-        seen = outlook(self._rules.calendar, moment.now_s, horizon_s=self._horizon_s, lead_s=self._rules.lead_s)
+        seen = self._outlook(moment.now_s)
         quality, note = Quality.GOOD, "" if seen.event is None else f"{seen.event.title}, {seen.phase.value}"
         if seen.exhausted:
             quality, note = Quality.STALE, f"has run out for {', '.join(seen.exhausted)}: keeper calendar import"
@@ -42,9 +46,9 @@ class Scheduled(Instrument):
             ),
             names.CALENDAR_NEXT: missing("hours", moment.now_s, "calendar", "no further event is known"),
         }
-        if seen.next_in_s is not None and seen.next_event is not None:
+        if seen.next_event is not None:
             found[names.CALENDAR_NEXT] = Measure(
-                value=seen.next_in_s / 3_600,
+                value=(seen.next_event.at_s - moment.now_s) / 3_600,
                 unit="hours",
                 as_of_s=moment.now_s,
                 source="calendar",
@@ -52,3 +56,10 @@ class Scheduled(Instrument):
                 note=seen.next_event.title,
             )
         return found
+
+    def _outlook(self, now_s: int) -> CalendarOutlook:
+        """The calendar's, kept until its next step; the countdown in it is that of an earlier moment."""
+        step = bisect_right(self._steps, now_s)
+        if self._seen is None or self._seen[0] != step:
+            self._seen = step, outlook(self._rules.calendar, now_s, horizon_s=self._horizon_s, lead_s=self._rules.lead_s)
+        return self._seen[1]

@@ -30,22 +30,23 @@ class Stress:
         weights = {one.name: counted_weight(one.name, one.weight) for one in policy.stress.weights}
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self._windows = {name: RollingMedian(WINDOW) for name in RISKS}
+        self._kept: dict[str, tuple[Measure | None, float | None]] = {}
 
     def push(self, measures: Measures) -> None:
         """Remember the values at the end of an hour."""
+        self._kept.clear()
         for name, window in self._windows.items():
-            value = self._scaled(name, measures)
+            value = _scaled(name, measures.get(name))
             if value is not None:
                 window.push(value)
 
     def scores(self, measures: Measures) -> dict[str, float]:
         """Stress of each signal, in deviations from its own past; one without a usable value or enough past is left out."""
         found = {}
-        for name, window in self._windows.items():
-            value = self._scaled(name, measures)
-            z = None if value is None else z_of(window, value)
+        for name in self._windows:
+            z = self._z(name, measures.get(name))
             if z is not None:
-                found[name] = RISKS[name].turned(z)
+                found[name] = z
         calendar = measures.get(names.CALENDAR)
         if calendar is not None and calendar.value is not None and calendar.quality is Quality.GOOD:
             found[names.CALENDAR] = scheduled_z(calendar.value)
@@ -62,9 +63,18 @@ class Stress:
         measure = Measure(value=score.value, unit=_SCORE, as_of_s=now_s, source="score")
         return {names.STRESS_SCORE: measure, names.STRESS_AVAILABLE: available}
 
-    def _scaled(self, name: str, measures: Measures) -> float | None:
-        measure = measures.get(name)
-        if measure is None or measure.value is None or measure.quality not in _USABLE:
-            return None
-        scaled = RISKS[name].scaled(measure.value)
-        return None if scaled is None else round(scaled, _DIGITS)
+    def _z(self, name: str, measure: Measure | None) -> float | None:
+        """Stress of one signal; that of the very same measure is kept until the next hour is remembered."""
+        kept = self._kept.get(name)
+        if kept is None or kept[0] is not measure:
+            value = _scaled(name, measure)
+            z = None if value is None else z_of(self._windows[name], value)
+            kept = self._kept[name] = measure, None if z is None else RISKS[name].turned(z)
+        return kept[1]
+
+
+def _scaled(name: str, measure: Measure | None) -> float | None:
+    if measure is None or measure.value is None or measure.quality not in _USABLE:
+        return None
+    scaled = RISKS[name].scaled(measure.value)
+    return None if scaled is None else round(scaled, _DIGITS)
