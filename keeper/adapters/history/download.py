@@ -45,21 +45,12 @@ class Progress:
     new_rows: int
     """Stored in this run that were not there before."""
     requests: int
-    range_blocks: int
-    """Length of the next request."""
     elapsed_s: float
 
     @property
     def logs_per_s(self) -> float:
         """Rate of this run so far."""
         return self.logs / self.elapsed_s if self.elapsed_s > 0 else 0.0
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds to go at the rate so far; None before anything is done."""
-        if not self.blocks_done:
-            return None
-        return self.elapsed_s / self.blocks_done * (self.blocks_total - self.blocks_done)
 
 
 class RangeLength:
@@ -347,6 +338,5 @@ class Download:
             logs=self._logs,
             new_rows=self._new_rows,
             requests=self._rpc.requests - self._requests_before,
-            range_blocks=self._length.blocks,
             elapsed_s=self._clock() - self._begin_s,
         )
