@@ -41,7 +41,7 @@ node_modules/.ready: package.json package-lock.json
 	@npm ci --silent
 	@touch $@
 
-.PHONY: help demo test check format lock parity-long bench clean
+.PHONY: help demo test check format lock parity-long bench evidence clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -64,6 +64,9 @@ format: .venv/.dev ## let ruff write
 
 bench: .venv/.dev node_modules/.ready ## figures: reads a cycle, gas of a rebalance, swaps replayed
 	@$(BIN)/python -m tests.bench
+
+evidence: .venv/.dev ## docs/evidence.md anew, from the recorded data beside the project
+	@$(BIN)/python -m tests.evidence
 
 parity-long: .venv/.dev node_modules/.ready ## the pool mathematics against the bytecode, 100,000 operations
 	@KEEPER_PARITY_OPERATIONS=$${KEEPER_PARITY_OPERATIONS:-100000} $(BIN)/python -m pytest tests/parity/test_pool_bytecode.py

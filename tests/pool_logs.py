@@ -7,7 +7,7 @@ from typing import Any
 from eth_abi.abi import encode
 
 from keeper.adapters.evm.abi import contract
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.pool_events import EVENT_NAMES, EventKind
 from tests.event_rows import POOL
 
 TYPES = {
@@ -15,9 +15,13 @@ TYPES = {
     EventKind.MINT: (("int24", "int24"), ("address", "uint128", "uint256", "uint256")),
     EventKind.BURN: (("int24", "int24"), ("uint128", "uint256", "uint256")),
     EventKind.COLLECT: (("int24", "int24"), ("address", "uint128", "uint128")),
+    EventKind.FLASH: ((), ("uint256", "uint256", "uint256", "uint256")),
+    EventKind.FEE_PROTOCOL: ((), ("uint8", "uint8", "uint8", "uint8")),
 }
+ADDRESSES = {EventKind.SWAP: 2, EventKind.FLASH: 2, EventKind.FEE_PROTOCOL: 0}
+"""How many addresses a log names in its topics, where it is not one."""
 SOMEONE, ANOTHER = "0x" + "33" * 20, "0x" + "44" * 20
-TOPIC0 = {kind: contract("UniswapV3Pool").event(kind.capitalize()).topic0 for kind in EventKind}
+TOPIC0 = {kind: contract("UniswapV3Pool").event(EVENT_NAMES[kind]).topic0 for kind in EventKind}
 
 
 def words(kinds: tuple[str, ...], values: tuple[Any, ...]) -> str:
@@ -25,7 +29,7 @@ def words(kinds: tuple[str, ...], values: tuple[Any, ...]) -> str:
 
 
 def log(kind: EventKind, indexed: tuple[Any, ...], body: tuple[Any, ...], **change: Any) -> dict[str, Any]:
-    addresses = (SOMEONE, ANOTHER) if kind is EventKind.SWAP else (SOMEONE,)
+    addresses = (SOMEONE, ANOTHER)[: ADDRESSES.get(kind, 1)]
     topics = [words(("address",), (one,)) for one in addresses] + [words(("int24",), (tick,)) for tick in indexed]
     return {
         "address": POOL,

@@ -27,6 +27,7 @@ from keeper.app.settings.schema import DERIBIT_DVOL, DERIBIT_INDEX, Settings
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.policy import Policy
 from keeper.engine.ports import Ports
+from keeper.ports.chain import MarketSource
 from keeper.ports.clock import Clock
 from keeper.ports.executor import Executor
 from keeper.ports.prices import QuoteSource
@@ -53,7 +54,7 @@ class Keeper:
     policy: Policy
     address: str
     rpc: Rpc
-    source: UniswapV3Source
+    source: MarketSource
     journal: SqlJournal
     ports: Ports
     opened: ExitStack
@@ -165,6 +166,26 @@ def _feeds(settings: Settings) -> list[ChainlinkFeed]:
     ]
 
 
+def open_journal(opened: ExitStack, settings: Settings, policy: Policy, address: str, telemetry: Telemetry) -> SqlJournal:
+    """The journal of the account at ``address``, with bars of the past in it where the store has some; closed by ``opened``.
+
+    Raises:
+        ConfigError: another keeper holds it, or it is another chain's or another account's.
+    """
+    journal = opened.enter_context(SqlJournal.open(settings.journal_path, chain_id=policy.chain_id, account=address))
+    if seeded := seed_history(journal, settings, policy):
+        telemetry.event("history.seeded", bars=seeded)
+    return journal
+
+
+def open_senses(opened: ExitStack, settings: Settings, policy: Policy, rpc: Rpc, address: str) -> UniswapV3Source:
+    """The source of a keeper that runs, with quotes from elsewhere where they are switched on; closed by ``opened``."""
+    deribit = open_deribit(settings)
+    if deribit is not None:
+        opened.callback(deribit.close)
+    return open_source(settings, policy, rpc, address, deribit)
+
+
 def build(
     settings: Settings,
     *,
@@ -199,9 +220,7 @@ def build(
         raise ConfigError(["wallet.keystore: is needed, with passphrase_file: keeper keys new makes one"])
     with ExitStack() as opened:
         rpc = opened.enter_context(closing(open_rpc(settings)))
-        journal = opened.enter_context(SqlJournal.open(settings.journal_path, chain_id=policy.chain_id, account=address))
-        if seeded := seed_history(journal, settings, policy):
-            telemetry.event("history.seeded", bars=seeded)
+        journal = open_journal(opened, settings, policy, address, telemetry)
         account = Account(
             chain_id=policy.chain_id,
             address=address,
@@ -226,10 +245,7 @@ def build(
             permit_tokens = [domain.token for domain in _permits(settings)]
             confirmations = policy.execution.confirmations
             executor = DryExecutor(rpc=rpc, account=account, permit_tokens=permit_tokens, confirmations=confirmations)
-        deribit = open_deribit(settings)
-        if deribit is not None:
-            opened.callback(deribit.close)
-        source = open_source(settings, policy, rpc, address, deribit)
+        source = open_senses(opened, settings, policy, rpc, address)
         return Keeper(
             settings=settings,
             policy=policy,

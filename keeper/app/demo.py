@@ -26,13 +26,13 @@ from keeper.localchain import mainnet
 from keeper.localchain.anvil import AnvilOptions
 from keeper.localchain.market import BlockReport, Market, MarketDesk
 from keeper.localchain.pools import USDC_WETH_500
-from keeper.localchain.prices import Scenario
 from keeper.localchain.replay import Replay
 from keeper.localchain.statistics import DayStatistics, day_statistics
 from keeper.localchain.synthetic import MarketPlan, SyntheticMarket
 from keeper.localchain.tape import read_tape
 from keeper.localchain.twin import Twin, running_twin
 from keeper.ports.telemetry import Telemetry
+from keeper.simulation.weather import Scenario
 
 CYCLE_S = 300
 """Chain time between two cycles of the demo."""

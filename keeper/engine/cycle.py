@@ -116,6 +116,8 @@ def run_cycle(ports: Ports, policy: Policy, decide: Decide = decide_by_policy) -
 def _warn(ports: Ports, view: MarketView, readings: tuple[SignalReading, ...]) -> None:
     """Once a day, that scheduled events may come which the calendar does not know."""
     last_s = view.memory.last_cycle_s
+    if last_s is not None and last_s // DAY_S == view.now_s // DAY_S:
+        return
     calendar = find_reading(readings, names.CALENDAR)
-    if calendar.quality is Quality.STALE and (last_s is None or last_s // DAY_S != view.now_s // DAY_S):
+    if calendar.quality is Quality.STALE:
         ports.telemetry.event("calendar.exhausted", why=calendar.note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from keeper.core.model.bar import HOUR_S, MINUTE_S, MarketHistory, PriceBar, Quote, Sample
 from keeper.core.model.errors import Fault, Transient
@@ -20,7 +21,9 @@ from keeper.ports.chain import MarketSource
 from keeper.ports.journal import HistoryEnd, ReadableJournal
 
 NEWEST_TOKENS = 16
-"""Position tokens that the source is told of, the newest: older ones that are still held it finds or remembers by itself."""
+"""Position tokens that the source is told of, those that the journal came to know last: older ones that are still held the
+source finds or remembers by itself."""
+_KINDS = tuple(LayerKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ def observe(source: MarketSource, journal: ReadableJournal, policy: Policy, memo
     known = journal.layer_tokens()
     stored = journal.history_end(policy.signal_pool)
     seen = source.observe(
-        token_ids=sorted(known)[-NEWEST_TOKENS:],
+        token_ids=sorted(islice(reversed(known), NEWEST_TOKENS)),
         prices_after_block=journal.last_price_block(policy.signal_pool),
         sample_after_s=0 if stored.sample_s is None else stored.sample_s + policy.outside.sample_every_s,
     )
@@ -63,7 +66,7 @@ def observe(source: MarketSource, journal: ReadableJournal, policy: Policy, memo
         pools=seen.pools,
         wallet=seen.wallet,
         gas=seen.gas,
-        ladder=_ladder(seen.positions, {**known, **adopted}),
+        ladder=_ladder(seen.positions, {**known, **adopted} if adopted else known),
         history=state.ref,
         memory=memory,
     )
@@ -141,5 +144,7 @@ def _adopt(seen: Observation, known: Mapping[int, LayerKind], policy: Policy) ->
 
 
 def _ladder(positions: tuple[Position, ...], layers: Mapping[int, LayerKind]) -> Ladder:
-    held = {kind: tuple(position for position in positions if layers.get(position.token_id) is kind) for kind in LayerKind}
-    return Ladder(layers=tuple(Layer(kind=kind, positions=members) for kind, members in held.items() if members))
+    held: dict[LayerKind | None, list[Position]] = {}
+    for position in positions:
+        held.setdefault(layers.get(position.token_id), []).append(position)
+    return Ladder(layers=tuple([Layer(kind=kind, positions=tuple(held[kind])) for kind in _KINDS if kind in held]))

@@ -16,10 +16,10 @@ from keeper.localchain.chain import LocalChain
 from keeper.localchain.chainlink import ETH_USD, USDC_USD, put_feed
 from keeper.localchain.market import Market, MarketDesk
 from keeper.localchain.pools import ETH_POOLS, USDC_WETH_500, open_pools
-from keeper.localchain.prices import Scenario
 from keeper.localchain.reporting import Reporter
 from keeper.localchain.synthetic import MarketPlan, SyntheticMarket
 from keeper.localchain.twin import BANKER, Twin, running_twin
+from keeper.simulation.weather import Scenario
 
 DEFAULT_PORT = 8545
 _PRICE_USD = 4150.0

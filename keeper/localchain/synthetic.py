@@ -17,9 +17,9 @@ from keeper.localchain.arbitrage import closing_swap
 from keeper.localchain.chain import BLOCK_TIME_S, LocalTx
 from keeper.localchain.market import BlockReport, MarketDesk
 from keeper.localchain.pools import USDC_WETH_500, USDC_WETH_3000, EthPool, open_pools
-from keeper.localchain.prices import SLOTS_PER_DAY, Scenario, base_fees_wei, external_prices, weather_of
 from keeper.localchain.tape import Range
 from keeper.localchain.transplant import PoolReading
+from keeper.simulation.weather import SLOTS_PER_DAY, Scenario, base_fees_wei, external_prices, weather_of
 
 DAY_BEGIN_S = 1_759_276_800
 """2025-10-01 00:00:00 UTC, Unix seconds: when a made-up day begins unless another time is asked for."""

@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from keeper.adapters.evm.abi import contract
+from keeper.adapters.evm.pool_events import logs_call
 from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.history.bars import WIDTHS_S, make_bars
 from keeper.adapters.history.download import Download, Progress
-from keeper.adapters.history.event_logs import logs_call
 from keeper.adapters.history.manifest import Coverage, read_manifest
 from keeper.adapters.history.rows import ALL_KINDS
 from keeper.adapters.history.store import PoolWriter, open_database, scan
@@ -224,7 +224,7 @@ def raw_logs(url: str, first: int, last: int) -> float:
     with httpx.Client(timeout=60.0, trust_env=False) as client:
         begin_s = time.perf_counter()
         for start in range(first, last + 1, RAW_BLOCKS):
-            method, params = logs_call(POOL, start, min(start + RAW_BLOCKS - 1, last))
+            method, params = logs_call(POOL, ALL_KINDS, start, min(start + RAW_BLOCKS - 1, last))
             answer = client.post(url, json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
             assert len(answer.content) > 1_000
         return time.perf_counter() - begin_s

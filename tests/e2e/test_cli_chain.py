@@ -212,7 +212,7 @@ def test_a_service_holds_the_lease_reloads_and_drains(ready):
         try:
             assert service.stderr is not None
             begun = lines(service.stderr, until="cycle.ended")
-            assert begun[0]["live"] is False
+            assert begun[0]["mode"] == "dry"
             second = ready.keeper("run", "--once")
             assert second.returncode == 7
             assert "stop it first" in second.stderr

@@ -11,11 +11,11 @@ from keeper.localchain.anvil import AnvilOptions
 from keeper.localchain.chain import LocalTx
 from keeper.localchain.market import BlockReport, MarketDesk
 from keeper.localchain.pools import ETH_POOLS, USDC_WETH_500, USDC_WETH_3000, WETH_USDT_500, EthPool
-from keeper.localchain.prices import Scenario
 from keeper.localchain.sandbox import up
 from keeper.localchain.statistics import RECORDED, day_statistics
 from keeper.localchain.synthetic import DAY_BEGIN_S, MarketPlan, SyntheticMarket
 from keeper.localchain.twin import Twin
+from keeper.simulation.weather import Scenario
 
 pytestmark = pytest.mark.chain
 

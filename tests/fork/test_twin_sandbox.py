@@ -13,10 +13,10 @@ from keeper.adapters.prices.chainlink import ChainlinkFeed, ChainlinkFeeds
 from keeper.core.model.bar import Quote
 from keeper.localchain import aave, mainnet
 from keeper.localchain.chainlink import ETH_USD
-from keeper.localchain.prices import Scenario
 from keeper.localchain.reporting import DEVIATION, HEARTBEAT_S
 from keeper.localchain.sandbox import Sandbox, forked, up
 from keeper.localchain.twin import Twin
+from keeper.simulation.weather import Scenario
 from tests.fork.readings import newest, read_at
 
 pytestmark = pytest.mark.chain

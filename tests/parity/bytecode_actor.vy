@@ -32,8 +32,8 @@ event Outcome:
 
 
 @external
-def act(pool: address, calls: DynArray[Bytes[196], 64]):
-    for call: Bytes[196] in calls:
+def act(pool: address, calls: DynArray[Bytes[260], 64]):
+    for call: Bytes[260] in calls:
         done: bool = False
         answer: Bytes[128] = b""
         done, answer = raw_call(pool, call, max_outsize=128, revert_on_failure=False)
@@ -83,3 +83,14 @@ def uniswapV3SwapCallback(amount0_delta: int256, amount1_delta: int256, data: By
 @external
 def uniswapV3MintCallback(amount0_owed: uint256, amount1_owed: uint256, data: Bytes[32]):
     self._pay(amount0_owed, amount1_owed)
+
+
+@external
+def uniswapV3FlashCallback(fee0: uint256, fee1: uint256, data: Bytes[64]):
+    """
+    @dev The data says what to pay, since the callback is not told what was borrowed.
+    """
+    amount0: uint256 = 0
+    amount1: uint256 = 0
+    amount0, amount1 = abi_decode(data, (uint256, uint256))
+    self._pay(amount0, amount1)

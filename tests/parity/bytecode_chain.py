@@ -20,7 +20,7 @@ from keeper.core.v3math.pool_snapshot import PoolSnapshot, PositionInfo, Positio
 from keeper.core.v3math.tick import TickInfo
 from keeper.localchain import mainnet
 from keeper.localchain.artifacts import creation_code, interface
-from keeper.localchain.chain import LocalTx, MinedBlock
+from keeper.localchain.chain import LocalTx, MinedBlock, is_success
 from keeper.localchain.mainnet import DEPLOYMENTS
 from keeper.localchain.transplant import storage_writes, write_storage
 from keeper.localchain.twin import Twin
@@ -121,8 +121,8 @@ class Fleet:
         for ((token,),) in zip(self.read([(pool, POOL.function(name), ()) for name in ("token0", "token1")]), strict=True):
             self._send(token, [TOKEN.function("mint").call_data(pool, PURSE)])
 
-    def run(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
-        """Mine one block of these batches, in order; what came of every operation."""
+    def run(self, batches: Sequence[Batch], timestamp_s: int | None = None) -> list[list[Outcome]]:
+        """Mine one block of these batches, in order, at a time or 12 s after the last; what came of every operation."""
         act = self.interface.function("act")
         txs = [
             LocalTx(
@@ -133,7 +133,8 @@ class Fleet:
             )
             for batch in batches
         ]
-        block = self.chain.mine_all_succeed(txs)
+        block = self.chain.mine(txs, timestamp_s=timestamp_s)
+        assert all(map(is_success, block.receipts))
         return [list(self._outcomes(batch, receipt)) for batch, receipt in zip(batches, block.receipts, strict=True)]
 
     def _outcomes(self, batch: Batch, receipt: Mapping[str, Any]) -> Iterator[Outcome]:

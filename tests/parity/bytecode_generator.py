@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keeper.core.v3math.exact_pool import ExactPool
+from keeper.core.v3math.full_math import mul_div_rounding_up
+from keeper.core.v3math.liquidity_amounts import get_amounts_for_liquidity_delta
 from keeper.core.v3math.pool_snapshot import PositionKey
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.core.v3math.units import (
+    FEE_PIPS_ONE,
     MAX_INT128,
     MAX_INT256,
     MAX_SQRT_RATIO,
@@ -23,6 +26,7 @@ from tests.parity.bytecode_operations import (
     Burn,
     Collect,
     CollectProtocol,
+    Flash,
     Initialize,
     Mint,
     Operation,
@@ -80,6 +84,7 @@ class Crowd:
             (self._mint, 16),
             (self._burn, 15),
             (self._collect, 9),
+            (self._flash, 5),
             (self._refused, 9),
         ]
         if self.climate.protocol and actor == self.actors[0]:
@@ -96,7 +101,7 @@ class Crowd:
     def _first(self) -> Operation:
         """Before the first price everything is refused; then it comes."""
         rng = self.rng
-        if rng.random() < 0.4:
+        if rng.random() < 0.2:
             return Initialize(sqrt_price_x96=self._between(self.climate.home_tick, self.climate.home_tick + 1))
         return rng.choice(
             [
@@ -105,6 +110,7 @@ class Crowd:
                 Mint(owner=self.actors[0], tick_lower=0, tick_upper=self.pool.tick_spacing, amount=1),
                 Burn(tick_lower=0, tick_upper=self.pool.tick_spacing, amount=0),
                 Collect(tick_lower=0, tick_upper=self.pool.tick_spacing, amount0=1, amount1=1),
+                Flash(amount0=0, amount1=0, paid0=1, paid1=0),
             ]
         )
 
@@ -150,7 +156,7 @@ class Crowd:
         liquidity = max(pool.liquidity, 1 << self.climate.liquidity_bits[0])
         in_token0 = zero_for_one == exact_in
         depth = liquidity * Q96 // pool.sqrt_price_x96 if in_token0 else liquidity * pool.sqrt_price_x96 // Q96
-        far = rng.random() < (0.25 if self.sparse else 0.02)
+        far = rng.random() < (0.4 if self.sparse else 0.02)
         raw = int(depth * 2 ** (rng.uniform(1.5, 70) if far else rng.uniform(-24, 1.5))) + rng.choice([0, 1])
         return max(raw, 1) if exact_in else -max(raw, 1)
 
@@ -228,6 +234,30 @@ class Crowd:
 
     def _request(self, owed: int) -> int:
         return self.rng.choice([MAX_UINT128, MAX_UINT128, owed, self.rng.randint(0, owed), 0])
+
+    # Flash loans
+
+    def _flash(self, actor: str) -> Flash:
+        """Of a part of what some position has in the pool, which is there for certain."""
+        del actor
+        rng, pool = self.rng, self.pool
+        amounts = (0, 0)
+        live = [key for key in self.keys if pool.position(*key).liquidity]
+        if live and pool.liquidity:
+            key = rng.choice(live)
+            ends = (get_sqrt_ratio_at_tick(end) for end in key[1:])
+            principal = get_amounts_for_liquidity_delta(pool.sqrt_price_x96, *ends, -pool.position(*key).liquidity)
+            amounts = tuple(rng.choice([0, rng.randint(0, -amount), -amount]) for amount in principal)
+        paid0, paid1 = (mul_div_rounding_up(amount, pool.fee_pips, FEE_PIPS_ONE) + self._gift() for amount in amounts)
+        return Flash(amount0=amounts[0], amount1=amounts[1], paid0=paid0, paid1=paid1)
+
+    def _gift(self) -> int:
+        """What is paid beyond the fee: mostly nothing or a little, now and then more than 128 bits hold."""
+        rng = self.rng
+        size = rng.random()
+        if size < 0.5:
+            return 0
+        return int(2 ** (rng.uniform(0, 90) if size < 0.9 else rng.uniform(120, 190)))
 
     # The protocol
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from eth_abi.abi import encode
+
 from keeper.core.v3math.exact_pool import ExactPool
 from keeper.core.v3math.reverts import RevertError
 from keeper.localchain.artifacts import interface
@@ -243,3 +245,33 @@ class CollectProtocol(Operation):
 
     def flow(self, amounts: tuple[int, ...]) -> tuple[int, int]:
         return -amounts[0], -amounts[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flash(Operation):
+    """Tokens borrowed and given back at once, with the fee and what the actor likes to give besides."""
+
+    function: ClassVar[str] = "flash"
+    event: ClassVar[str] = "Flash"
+    amount0: int
+    amount1: int
+    paid0: int
+    """At least the fee."""
+    paid1: int
+
+    def arguments(self, actor: str) -> tuple[object, ...]:
+        back = encode(["uint256", "uint256"], [self.amount0 + self.paid0, self.amount1 + self.paid1])
+        return actor, self.amount0, self.amount1, back
+
+    def apply(self, pool: ExactPool, actor: str) -> tuple[int, ...]:
+        del actor
+        pool.flash(self.paid0, self.paid1)
+        return ()
+
+    def told(self, amounts: tuple[int, ...], before: State, after: State) -> dict[str, int]:
+        del amounts, before, after
+        return {"amount0": self.amount0, "amount1": self.amount1, "paid0": self.paid0, "paid1": self.paid1}
+
+    def flow(self, amounts: tuple[int, ...]) -> tuple[int, int]:
+        del amounts
+        return self.paid0, self.paid1

@@ -100,7 +100,7 @@ def test_the_day_of_one_file_gives_the_bars_of_the_keeper(tape_path: Path, tmp_p
     assert bars(tmp_path, MINUTE_S) == list(minutes)
     assert bars(tmp_path, HOUR_S) == list(close_hours(minutes))
     totals = audit_pool(done.folder).totals
-    assert [totals[kind] for kind in EventKind] == [6_046, 54, 69, 65]
+    assert [totals[kind] for kind in EventKind] == [6_046, 54, 69, 65, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ REFUSALS = {
     "mint": {"", "LO", "LOK", "TLM", "TLU", "TUM"},
     "burn": {"", "LOK", "LS", "NP", "TLM", "TLU"},
     "collect": {"LOK"},
+    "flash": {"", "L", "LOK"},
     "setFeeProtocol": {""},
     "collectProtocol": set(),
 }

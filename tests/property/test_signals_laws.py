@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.core.model.bar import DAY_S, HOUR_S, MINUTE_S, MarketHistory, PoolSample, PriceBar, Quote, Sample
-from keeper.core.model.policy import UniversePool
+from keeper.core.model.policy import Policy, UniversePool
 from keeper.core.model.pool import PoolKey
 from keeper.core.model.token import Token
 from keeper.core.model.view import Quality, SignalReading
@@ -20,9 +20,11 @@ from keeper.core.signals import names
 from keeper.core.signals.bars import close_hours, close_minutes
 from keeper.core.signals.candle import Candle, Lens
 from keeper.core.signals.flow import Flow
+from keeper.core.signals.instrument import Instrument
 from keeper.core.signals.momentum import Momentum
 from keeper.core.signals.order import known_at_s
-from keeper.core.signals.state import SignalState
+from keeper.core.signals.state import SignalState, instruments
+from keeper.core.signals.windows import Since
 from keeper.core.v3math.tick_math import get_tick_at_sqrt_ratio
 from tests.histories import prices
 from tests.markets import INDEX, LEVEL, MARK, Market, cut, fed, known, market, readings, wide_policy
@@ -78,19 +80,18 @@ class PeekingFlow(Flow):
         self._coming = {bar.start_s: lens.candle(bar) for bar in one.history.minutes}
 
     def minute(self, candle: Candle) -> None:
-        super().minute(replace(candle, bought=self._coming.get(candle.end_s, candle).bought))
+        super().minute(candle._replace(bought=self._coming.get(candle.end_s, candle).bought))
 
 
 @pytest.mark.parametrize("peeking", [PeekingMomentum, PeekingFlow])
 def test_a_planted_look_ahead_of_one_bar_is_caught(peeking):
     def made(one: Market) -> SignalState:
-        state = empty(one)
-        honest = peeking.__base__
-        state._instruments = tuple(
-            peeking(one) if type(instrument) is honest else instrument for instrument in state._instruments
-        )
-        assert any(type(instrument) is peeking for instrument in state._instruments)
-        return state
+        def planted(rules: Policy, begin: Since) -> tuple[Instrument, ...]:
+            honest = instruments(rules, begin)
+            assert any(type(each) is peeking.__base__ for each in honest)
+            return tuple(peeking(one) if type(each) is peeking.__base__ else each for each in honest)
+
+        return SignalState(one.rules, NOW_S, planted)
 
     with pytest.raises(AssertionError):
         assert_no_look_ahead(market(HOURS, seed=1), made)

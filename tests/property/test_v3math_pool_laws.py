@@ -147,6 +147,7 @@ class PoolMachine(RuleBasedStateMachine):
                 gross[tick] = gross.get(tick, 0) + held.liquidity
         assert {tick: info.liquidity_gross for tick, info in snapshot.ticks.items()} == {t: g for t, g in gross.items() if g}
         assert self.pool._ticks.words == words_of(snapshot.ticks, snapshot.tick_spacing)
+        assert (self.pool._floor_x96, self.pool._ceiling_x96) == self.pool._ticks.stops(self.pool.tick)
 
     @invariant()
     def fee_growth_inside_adjacent_ranges_adds_up(self) -> None:

@@ -22,7 +22,7 @@ TAPE = prices(HOURS, every_blocks=25, end_block=BLOCK + 5 * DAY_S // 12, seed=7)
 FIRST_S = TAPE[0].timestamp_s
 LOOKBACK_S = 12 * HOUR_S
 MIDNIGHT_S = NOW_S // DAY_S * DAY_S + DAY_S
-"""The first after NOW_S."""
+"""The first after NOW_S; a turn of the windows."""
 
 
 def watchful(**fields: object) -> Policy:

@@ -113,7 +113,7 @@ def test_every_reading_is_made_of_what_the_keeper_remembers() -> None:
     assert keeper.records[-1].view.history.quotes.rows == keeper.records[-1].view.history.samples.rows == 2
 
 
-def test_a_day_of_cycles_reads_the_stored_history_once() -> None:
+def test_cycles_between_turns_read_the_stored_history_once() -> None:
     counting = CountingJournal()
     keeper = Keeper(counting)
     loads = []
@@ -232,7 +232,7 @@ def test_a_keeper_that_was_down_for_longer_than_the_look_back_makes_up_no_bar(jo
     assert not [hour for hour in known.hours if down_s < hour.end_s and hour.start_s <= back_s - keeper.source.lookback_s]
 
 
-def test_bars_that_are_seeded_meanwhile_change_no_cycle_and_are_read_from_midnight_on(journal: Journal) -> None:
+def test_bars_that_are_seeded_meanwhile_change_no_cycle_and_are_read_from_the_turn_on(journal: Journal) -> None:
     keeper = Keeper(journal, Days(now_s=MIDNIGHT_S - 900))
     keeper.cycle()
     older = barred(tuple(row for row in TAPE if row.timestamp_s < MIDNIGHT_S - DAY_S))

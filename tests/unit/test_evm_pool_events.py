@@ -58,6 +58,21 @@ def test_a_collect_tells_who_received() -> None:
     assert (row.owner, row.recipient, row.amount0, row.amount1, row.liquidity_delta) == (SOMEONE, ANOTHER, 7, 8, None)
 
 
+@given(st.integers(0, 2**256 - 1), st.integers(0, 2**256 - 1))
+def test_a_flash_loan_tells_what_was_paid_for_it(paid0: int, paid1: int) -> None:
+    row = one(log(EventKind.FLASH, (), (10**30, 0, paid0, paid1)))
+    assert (row.sender, row.recipient, row.amount0, row.amount1) == (SOMEONE, ANOTHER, paid0, paid1)
+    assert row.owner is row.tick is row.tick_lower is row.liquidity_delta is None
+
+
+def test_a_new_share_of_the_protocol_tells_its_denominators() -> None:
+    row = one(log(EventKind.FEE_PROTOCOL, (), (0, 0, 4, 10)))
+    assert (row.amount0, row.amount1) == (4, 10)
+    assert row.sender is row.recipient is row.owner is row.sqrt_price_x96 is None
+    with pytest.raises(BadReply, match="8 bits"):
+        one(log(EventKind.FEE_PROTOCOL, (), (0, 0, 4, 10), data="0x" + "00" * 64 + "ff" * 64))
+
+
 @pytest.mark.parametrize(
     ("change", "words_of_error"),
     [

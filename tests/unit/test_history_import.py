@@ -183,7 +183,7 @@ def test_the_operator_may_say_that_a_file_is_complete_for_longer(tmp_path: Path)
         ({"sqrt_price_x96": ("0", None, None)}, "1 rows that are swaps without a whole price"),
         ({"sqrt_price_x96": (None, None, None)}, "1 rows that are swaps without a whole price"),
         ({"tick": (None, None, None)}, "without a tick"),
-        ({"event": ("SWAP", "FLASH", "BURN")}, "1 rows of an unknown event"),
+        ({"event": ("SWAP", "DONATE", "BURN")}, "1 rows of an unknown event"),
         ({"event": ("SWAP", None, "BURN")}, "1 rows of an unknown event"),
         ({"tick_lower": (None, 10, None)}, "2 rows whose range is empty or missing"),
         ({"liquidity_delta": (None, "much", "0")}, "1 rows with a liquidity"),
@@ -197,6 +197,60 @@ def test_the_operator_may_say_that_a_file_is_complete_for_longer(tmp_path: Path)
 def test_rows_that_cannot_be_are_counted_and_nothing_is_stored(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         import_file(parquet(tmp_path / "a.parquet", WHOLE | change), tmp_path / "store", target=HERE)
+    assert not (tmp_path / "store").exists()
+
+
+def reordered(order: Sequence[int]) -> dict[str, Any]:
+    return {name: tuple(values[place] for place in order) for name, values in WHOLE.items()}
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        ((1, 0, 2), "log 5 of block 10, row 2, follows log 6 of block 11, the first of 1 such rows: --repair"),
+        ((0, 1, 1, 2), "log 6 of block 11, row 3, is there twice, the first of 1 such rows: --repair"),
+        ((2, 1, 0, 0), "log 6 of block 11, row 2, follows log 7 of block 11, the first of 3 such rows"),
+    ],
+    ids=["out of order", "twice", "both"],
+)
+def test_rows_out_of_order_or_there_twice_are_repaired_only_when_told_to(
+    tmp_path: Path, order: Sequence[int], told: str
+) -> None:
+    path = parquet(tmp_path / "a.parquet", reordered(order))
+    with pytest.raises(ConfigError, match=told):
+        import_file(path, tmp_path / "store", target=HERE)
+    assert not (tmp_path / "store").exists()
+    done = import_file(path, tmp_path / "store", target=HERE, repair=True)
+    assert (done.rows, done.added) == (len(order), len(set(order)))
+    assert stored(done.folder, "block_number, log_index") == [
+        (10, 5),
+        *([(11, 6), (11, 7)] if len(set(order)) == 3 else [(11, 6)]),
+    ]
+
+
+def test_two_events_of_one_place_that_differ_are_never_repaired(tmp_path: Path) -> None:
+    twice = reordered((0, 0, 1)) | {"amount0": ("-5", "-6", "6")}
+    path = parquet(tmp_path / "a.parquet", twice)
+    with pytest.raises(StoreConflict, match="log 5 of block 10"):
+        import_file(path, tmp_path / "store", target=HERE, repair=True)
+
+
+@pytest.mark.parametrize("lost", [0.02, 0.3, 0.6])
+def test_a_torn_file_is_refused_and_nothing_is_stored(tmp_path: Path, lost: float) -> None:
+    path = parquet(tmp_path / "a.parquet", WHOLE)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(len(raw) * (1 - lost))])
+    with pytest.raises(ConfigError, match="does not read as a Parquet file"):
+        import_file(path, tmp_path / "store", target=HERE)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_file_whose_pages_are_damaged_is_refused_and_nothing_is_stored(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", WHOLE)
+    raw = path.read_bytes()
+    path.write_bytes(raw[:4] + b"\xff" * 300 + raw[304:])
+    with pytest.raises(ConfigError, match="torn or damaged"):
+        import_file(path, tmp_path / "store", target=HERE)
     assert not (tmp_path / "store").exists()
 
 

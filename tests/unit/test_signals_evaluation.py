@@ -18,8 +18,8 @@ from keeper.core.quant.scores import qlike
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
 from keeper.core.signals.evaluation import LEAST_FITTED, LEAST_SCORED, ablations, contest
+from keeper.core.signals.hours import HourSums
 from keeper.core.signals.order import Kind
-from keeper.core.signals.realised import HourSums
 from keeper.core.signals.walk import BENCHMARK, Day, _Models, walk
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from tests.builders import TICK, USDC, USDC_WETH_500, WETH, policy

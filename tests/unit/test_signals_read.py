@@ -12,7 +12,7 @@ from keeper.core.model.ladder import LayerKind
 from keeper.core.model.view import Quality, find_reading
 from keeper.core.signals import names, read
 from keeper.core.signals.registry import SIGNALS, read_state
-from keeper.core.signals.windows import HOURS_BACK_S, MINUTES_BACK_S, since
+from keeper.core.signals.windows import HOURS_BACK_S, MINUTES_BACK_S, TURN_S, since
 from keeper.core.strategy.valuation import protected_price
 from tests.builders import (
     BLOCK,
@@ -78,23 +78,20 @@ def test_a_history_of_another_pool_or_of_the_future_is_refused():
         read(view(), history(end_block=BLOCK + 10, now_s=NOW_S + 120), policy())
 
 
-def test_a_state_of_another_day_is_refused():
+def test_a_state_of_another_turn_is_refused():
     state = fed(policy(), MarketHistory(pool=USDC_WETH_500.address))
     with pytest.raises(ValueError, match="the view is of"):
         read_state(view(block=block_ref(timestamp_s=NOW_S + DAY_S)), state)
     assert read_state(view(block=block_ref(timestamp_s=NOW_S + DAY_S // 2 - 1)), state)
 
 
-def test_windows_are_those_of_the_utc_day():
-    midnight_s = NOW_S // DAY_S * DAY_S
-    for now_s in (midnight_s, NOW_S, midnight_s + DAY_S - 1):
+def test_windows_begin_before_the_last_turn_a_midnight_every_four_weeks():
+    turn_s = NOW_S // DAY_S * DAY_S + DAY_S
+    for now_s in (turn_s, turn_s + 9 * DAY_S + 7, turn_s + TURN_S - 1):
         found = since(now_s)
-        assert (found.midnight_s, found.minutes_s, found.hours_s) == (
-            midnight_s,
-            midnight_s - MINUTES_BACK_S,
-            midnight_s - HOURS_BACK_S,
-        )
-    assert since(midnight_s - 1).midnight_s == midnight_s - DAY_S
+        assert (found.turn_s, found.minutes_s, found.hours_s) == (turn_s, turn_s - MINUTES_BACK_S, turn_s - HOURS_BACK_S)
+    assert since(turn_s - 1).turn_s == turn_s - TURN_S
+    assert since(turn_s + TURN_S).turn_s == turn_s + TURN_S == turn_s + 28 * DAY_S
 
 
 def test_prices_are_told_in_the_quote_for_both_token_orders():

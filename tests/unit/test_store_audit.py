@@ -19,7 +19,7 @@ from keeper.adapters.store.reader import open_reader
 from keeper.core.model.bar import HOUR_S, MarketHistory
 from keeper.core.model.errors import ConfigError, JournalFault
 from keeper.core.model.record import CycleState
-from keeper.core.signals.windows import Since
+from keeper.core.signals.windows import TURN_S, Since
 from keeper.engine.cycle import run_cycle
 from keeper.engine.memo import SignalMemo
 from keeper.engine.ports import Ports
@@ -182,16 +182,16 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counted
 
 
-def test_the_stored_series_are_read_once_for_all_cycles_of_a_day(lived: Lived, loads: list[int]) -> None:
+def test_the_stored_series_are_read_once_for_all_cycles_between_two_turns(lived: Lived, loads: list[int]) -> None:
     lived.cycles(24)
     days = [line.timestamp_s // DAY_S for line in lived.journal.cycles(limit=100)]
     assert set(days) == {MIDNIGHT_S // DAY_S - 1, MIDNIGHT_S // DAY_S}
     loads.clear()
     assert lived.journal.verify() == ()
-    assert loads == [MIDNIGHT_S, MIDNIGHT_S + DAY_S]
+    assert loads == [MIDNIGHT_S, MIDNIGHT_S + TURN_S]
     loads.clear()
     assert lived.journal.verify(newest=5) == ()
-    assert loads == [MIDNIGHT_S + DAY_S]
+    assert loads == [MIDNIGHT_S + TURN_S]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_damaged_sample_is_named_and_not_handed_out(lived: Lived, path: Path) 
         lived.journal.named_history(lived.journal.cycle(1).view)
 
 
-@pytest.mark.parametrize("count", [4, 14], ids=["in the middle of a day", "on the next day"])
+@pytest.mark.parametrize("count", [4, 14], ids=["in the middle of the windows", "after the turn"])
 def test_bars_that_were_seeded_meanwhile_are_no_problem(lived: Lived, loads: list[int], count: int) -> None:
     lived.cycles(count)
     older = barred(tuple(row for row in TAPE if row.timestamp_s < MIDNIGHT_S - DAY_S), now_s=MIDNIGHT_S - DAY_S)
@@ -252,7 +252,7 @@ def test_bars_that_were_seeded_meanwhile_are_no_problem(lived: Lived, loads: lis
     assert len({view.history.minutes.first_s for view in views}) == 2
     loads.clear()
     assert lived.journal.verify() == ()
-    assert len(loads) == 3, "two days, one of them before and after the seed"
+    assert len(loads) == 3, "two turns, one of them before and after the seed"
 
 
 def test_a_node_that_lagged_behind_is_no_problem(lived: Lived) -> None:

@@ -1,4 +1,4 @@
-"""A pool's ``Swap``, ``Mint``, ``Burn`` and ``Collect`` logs as rows.
+"""A pool's ``Swap``, ``Mint``, ``Burn``, ``Collect``, ``Flash`` and ``SetFeeProtocol`` logs as rows.
 
 The data of these events are fixed words, so they are cut by hand: a general decoder takes ten times as long, and would be what
 a download waits for.
@@ -26,12 +26,15 @@ class EventKind(StrEnum):
     MINT = "MINT"
     BURN = "BURN"
     COLLECT = "COLLECT"
+    FLASH = "FLASH"
+    FEE_PROTOCOL = "FEE_PROTOCOL"
 
 
 class EventRow(NamedTuple):
     """One event; what an event has not is None.
 
-    Amounts of swaps are as the pool sees them (> 0 came in); ``liquidity`` and ``tick`` are those after the swap;
+    Amounts of swaps are as the pool sees them (> 0 came in), those of a flash loan are what was paid for it; of a new share of
+    the protocol they are its two denominators, 0 for none. ``liquidity`` and ``tick`` are those after the swap;
     ``liquidity_delta`` is minted > 0, burned < 0, zero when only fees were brought up to date.
     """
 
@@ -66,10 +69,19 @@ class PoolEvents(NamedTuple):
 
 _WORD = 32
 _POOL = contract("UniswapV3Pool")
-_TOPIC0 = {kind: _POOL.event(kind.capitalize()).topic0 for kind in EventKind}
+EVENT_NAMES: Mapping[EventKind, str] = {
+    EventKind.SWAP: "Swap",
+    EventKind.MINT: "Mint",
+    EventKind.BURN: "Burn",
+    EventKind.COLLECT: "Collect",
+    EventKind.FLASH: "Flash",
+    EventKind.FEE_PROTOCOL: "SetFeeProtocol",
+}
+"""As the contract calls them."""
+_TOPIC0 = {kind: _POOL.event(name).topic0 for kind, name in EVENT_NAMES.items()}
 _KINDS = {topic0: kind for kind, topic0 in _TOPIC0.items()}
-_TOPIC_COUNT = {EventKind.SWAP: 3, EventKind.MINT: 4, EventKind.BURN: 4, EventKind.COLLECT: 4}
-_DATA_WORDS = {EventKind.SWAP: 5, EventKind.MINT: 4, EventKind.BURN: 3, EventKind.COLLECT: 3}
+_TOPIC_COUNT = {kind: 1 + len(_POOL.event(name).indexed) for kind, name in EVENT_NAMES.items()}
+_DATA_WORDS = {kind: len(_POOL.event(name).plain) for kind, name in EVENT_NAMES.items()}
 _TICK_LIMIT = 1 << 23
 
 
@@ -230,6 +242,16 @@ def _collect(topics: Sequence[str], raw: bytes) -> Body:
     return (None, recipient, *_position(topics, raw, 1), None)
 
 
+def _flash(topics: Sequence[str], raw: bytes) -> Body:
+    paid0, paid1 = (_unsigned(raw, 2 + token, 256) for token in range(2))
+    return (_address_of(topics[1]), _address_of(topics[2]), None, paid0, paid1, None, None, None, None, None, None)
+
+
+def _fee_protocol(_: Sequence[str], raw: bytes) -> Body:
+    share0, share1 = (_unsigned(raw, 2 + token, 8) for token in range(2))
+    return (None, None, None, share0, share1, None, None, None, None, None, None)
+
+
 def _position(
     topics: Sequence[str], raw: bytes, amounts_at: int
 ) -> tuple[str, int, int, int | None, int | None, int | None, int | None, int | None]:
@@ -244,4 +266,6 @@ _BODIES: Mapping[EventKind, Callable[[Sequence[str], bytes], Body]] = {
     EventKind.MINT: _mint,
     EventKind.BURN: _burn,
     EventKind.COLLECT: _collect,
+    EventKind.FLASH: _flash,
+    EventKind.FEE_PROTOCOL: _fee_protocol,
 }

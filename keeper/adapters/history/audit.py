@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from keeper.adapters.evm.pool_events import EventKind
-from keeper.adapters.history.manifest import Coverage, Manifest, StoredFile, sha256_of
+from keeper.adapters.history.manifest import Coverage, Manifest, StoredFile, StoredState, sha256_of
 from keeper.adapters.history.series import read_series
 from keeper.adapters.history.store import month_of, open_database, orphans, reading, scan
 
@@ -61,6 +61,7 @@ def audit_pool(folder: Path) -> Report:
     with reading(folder) as (database, manifest):
         files = (*manifest.files, *([manifest.tail.file] if manifest.tail and manifest.tail.file else []))
         problems = [problem for file in files for problem in _file_problems(database, folder, file)]
+        problems += [problem for state in manifest.states for problem in _state_problems(folder, state)]
         totals: dict[str, int] = {}
         if not problems:
             source = scan([folder / file.name for file in files])
@@ -68,7 +69,8 @@ def audit_pool(folder: Path) -> Report:
             totals = _totals(database, source)
             notes += [
                 f"{count} {kind} events are stored where nothing says that they are all there were"
-                for kind in (EventKind.MINT, EventKind.BURN, EventKind.COLLECT)
+                for kind in EventKind
+                if kind is not EventKind.SWAP
                 if (count := _unclaimed(database, source, manifest, kind))
             ]
         problems += [
@@ -102,6 +104,14 @@ def _file_problems(database: duckdb.DuckDBPyConnection, folder: Path, file: Stor
         strays = f"select count(*) from {source} where strftime(timestamp, '%Y-%m') <> '{month_of(file)}'"
         if count := database.execute(strays).fetchall()[0][0]:
             yield f"{file.name} has {count} rows of another month"
+
+
+def _state_problems(folder: Path, state: StoredState) -> Iterator[str]:
+    path = folder / state.name
+    if not path.is_file():
+        yield f"{state.name} is missing"
+    elif sha256_of(path) != state.sha256:
+        yield f"{state.name} was changed since it was written"
 
 
 def _row_problems(database: duckdb.DuckDBPyConnection, source: str, manifest: Manifest) -> Iterator[str]:

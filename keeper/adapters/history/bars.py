@@ -279,8 +279,9 @@ class _Maker:
         if not blocks:
             return
         columns = ", ".join("epoch(timestamp)::bigint" if name == "timestamp" else name for name in COLUMNS)
-        query = f"select {columns} from {source} where event <> 'COLLECT' and list_contains(?::bigint[], block_number)"
-        rows = self._db.execute(f"{query} order by block_number, log_index", [blocks]).fetchall()
+        where = "event in ('SWAP', 'MINT', 'BURN') and list_contains(?::bigint[], block_number)"
+        query = f"select {columns} from {source} where {where} order by block_number, log_index"
+        rows = self._db.execute(query, [blocks]).fetchall()
         for number, of_block in groupby((_event(row) for row in rows), key=lambda event: event.block_number):
             block = list(of_block)
             yield number, (block[0].timestamp_s or 0) // self._width_s * self._width_s, passing_volume0(block)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from keeper.adapters.evm import checked
 from keeper.adapters.evm.blocks import first_block_since, header_call, header_of, headers
-from keeper.adapters.evm.pool_events import EventRow, must_lie_in
+from keeper.adapters.evm.pool_events import EventKind, EventRow, logs_call, must_lie_in
 from keeper.adapters.evm.rpc import BadReply, Rpc, RpcRefused
-from keeper.adapters.history.event_logs import logs_call, rows_of, timed
-from keeper.adapters.history.manifest import Coverage
+from keeper.adapters.history.event_logs import rows_of, timed
+from keeper.adapters.history.manifest import Coverage, Manifest
 from keeper.adapters.history.rows import ALL_KINDS
 from keeper.adapters.history.store import PoolWriter
 from keeper.core.model.errors import ConfigError, Fault, Reorged, Transient
@@ -79,19 +80,39 @@ class RangeLength:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class Span:
+    """Blocks of which some kinds of events are to be fetched."""
+
     first: int
     last: int
+    kinds: tuple[EventKind, ...] = ALL_KINDS
 
     @property
     def blocks(self) -> int:
+        """How many; below one when there are none."""
         return self.last - self.first + 1
+
+
+def missing_spans(manifest: Manifest, first: int, last: int) -> list[Span]:
+    """What of blocks ``first`` to ``last``, both included, is not stored for good, each span with the kinds that it lacks."""
+    held = {
+        kind: [(part.first_block, part.last_block) for part in manifest.stretches((kind,), with_tail=False)]
+        for kind in ALL_KINDS
+    }
+    edges = {edge for parts in held.values() for begin, end in parts for edge in (begin, end + 1)}
+    spans = list[Span]()
+    for begin, after in pairwise(sorted({first, last + 1} | {edge for edge in edges if first < edge <= last})):
+        kinds = tuple(kind for kind, parts in held.items() if not any(one <= begin <= end for one, end in parts))
+        if spans and spans[-1].last == begin - 1 and spans[-1].kinds == kinds:
+            spans[-1] = replace(spans[-1], last=after - 1)
+        elif kinds:
+            spans.append(Span(begin, after - 1, kinds))
+    return spans
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    first: int
-    last: int
+    span: Span
     answer: Future[list[Any]]
     """The logs of the range, and the header of its last block."""
 
@@ -163,8 +184,8 @@ class Download:
             raise ConfigError(
                 [f"--since, --until: no block was made in that time; the newest is of Unix time {head.timestamp_s}"]
             )
-        spans = self._missing(first, min(last, final))
-        tail = _Span(max(first, final + 1), last)
+        spans = missing_spans(self._writer.manifest, first, min(last, final)) if first <= final else []
+        tail = Span(max(first, final + 1), last)
         self._total = sum(span.blocks for span in spans) + max(tail.blocks, 0)
         for span in spans:
             yield from self._sealed(span)
@@ -211,17 +232,7 @@ class Download:
             self.notes.append(f"the chain was reorganised: blocks {manifest.tail.coverage.first_block} and later are read anew")
             self._writer.drop_tail()
 
-    def _missing(self, first: int, last: int) -> list[_Span]:
-        """What of these blocks is not stored with every kind of event."""
-        missing, at = [], first
-        for part in self._writer.manifest.stretches(ALL_KINDS, with_tail=False):
-            if part.last_block >= at and part.first_block <= last:
-                if part.first_block > at:
-                    missing.append(_Span(at, part.first_block - 1))
-                at = part.last_block + 1
-        return [*missing, _Span(at, last)] if at <= last else missing
-
-    def _sealed(self, span: _Span) -> Generator[Progress]:
+    def _sealed(self, span: Span) -> Generator[Progress]:
         """Fetch final blocks, storing them every so often."""
         begin = self._headers([span.first])[span.first]
         held: list[_Fetched] = []
@@ -229,47 +240,47 @@ class Download:
         try:
             while at <= span.last:
                 # An interruption finds a stretch whole in the list, or not at all.
-                held.append(self._fetch(at, span.last))
+                held.append(self._fetch(replace(span, first=at)))
                 at = held[-1].end.number + 1
                 full = sum(len(part.rows) for part in held) >= FLUSH_ROWS or self._clock() - flushed_s >= FLUSH_S
                 if full or at > span.last:
-                    begin = self._store(held, begin)
+                    begin = self._store(held, begin, span.kinds)
                     held, flushed_s = [], self._clock()
                     yield self._progress()
         finally:
             if held:
-                self._store(held, begin)
+                self._store(held, begin, span.kinds)
 
-    def _store(self, held: Sequence[_Fetched], begin: BlockRef) -> BlockRef:
+    def _store(self, held: Sequence[_Fetched], begin: BlockRef, kinds: tuple[EventKind, ...]) -> BlockRef:
         """Store what follows on ``begin``; the block that the next follows on."""
         first, end = held[0].first, held[-1].end
         rows = [row for part in held for row in part.rows]
-        self._new_rows += self._writer.add_rows(rows, self._coverage(first, end, begin.timestamp_s + 1)).rows
+        self._new_rows += self._writer.add_rows(rows, self._coverage(first, end, begin.timestamp_s + 1, kinds)).rows
         self._done += end.number - first + 1
         return end
 
-    def _coverage(self, first: int, end: BlockRef, from_s: int) -> Coverage:
+    def _coverage(self, first: int, end: BlockRef, from_s: int, kinds: tuple[EventKind, ...]) -> Coverage:
         return Coverage(
             first_block=first,
             last_block=end.number,
             from_s=min(from_s, end.timestamp_s),
             to_s=end.timestamp_s,
-            kinds=ALL_KINDS,
+            kinds=kinds,
             sources=("eth_getLogs",),
             last_hash=end.hash,
         )
 
-    def _fetch(self, first: int, limit: int) -> _Fetched:
-        """The events from ``first`` on, as far as the node bears and not past ``limit``."""
+    def _fetch(self, span: Span) -> _Fetched:
+        """The events from the beginning of ``span`` on, as far as the node bears."""
         failures = 0
         while True:
-            asked = self._asked(first, limit)
-            blocks = asked.last - first + 1
+            asked = self._asked(span)
+            blocks = asked.span.blocks
             try:
                 reply, header = asked.answer.result()
                 if not isinstance(reply, RpcRefused):
-                    return self._taken(reply, header, asked, limit)
-                failure: Transient = checked.ReadRefused(f"logs of block {first}: {reply}")
+                    return self._taken(reply, header, asked.span, span.last)
+                failure: Transient = checked.ReadRefused(f"logs of block {span.first}: {reply}")
                 if blocks == 1:
                     raise failure
             except Transient as error:
@@ -280,30 +291,33 @@ class Download:
                 failure = error
             self._length.refused(blocks)
 
-    def _asked(self, first: int, limit: int) -> _Asked:
-        """A request for the range that begins at ``first``: the one that is on its way already, or a new one."""
+    def _asked(self, span: Span) -> _Asked:
+        """A request for what ``span`` begins with: the one that is on its way already, or a new one."""
         ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead.first == first and ahead.last <= limit:
+        if (
+            ahead is not None
+            and ahead.span.kinds == span.kinds
+            and span.first == ahead.span.first <= ahead.span.last <= span.last
+        ):
             return ahead
-        last = min(first + self._length.blocks - 1, limit)
-        calls = [logs_call(self._pool, first, last), header_call(last)]
-        return _Asked(first, last, self._line.submit(self._rpc.batch_outcomes, calls))
+        part = replace(span, last=min(span.first + self._length.blocks - 1, span.last))
+        calls = [logs_call(self._pool, part.kinds, part.first, part.last), header_call(part.last)]
+        return _Asked(part, self._line.submit(self._rpc.batch_outcomes, calls))
 
-    def _taken(self, reply: object, header: object, asked: _Asked, limit: int) -> _Fetched:
-        first, last = asked.first, asked.last
-        self._length.answered(last - first + 1, len(checked.sequence(reply, "eth_getLogs")))
-        if last < limit:
-            self._ahead = self._asked(last + 1, limit)
-        rows, hashes = rows_of(reply, self._pool, first, last)
-        end = header_of(header, last)
-        untimed = sorted({row.block_number for row in rows if row.timestamp_s is None} - {last})
-        known = self._headers(untimed) | {last: end}
+    def _taken(self, reply: object, header: object, part: Span, limit: int) -> _Fetched:
+        self._length.answered(part.blocks, len(checked.sequence(reply, "eth_getLogs")))
+        if part.last < limit:
+            self._ahead = self._asked(Span(part.last + 1, limit, part.kinds))
+        rows, hashes = rows_of(reply, self._pool, part.kinds, part.first, part.last)
+        end = header_of(header, part.last)
+        untimed = sorted({row.block_number for row in rows if row.timestamp_s is None} - {part.last})
+        known = self._headers(untimed) | {part.last: end}
         must_lie_in(hashes, known)
         dated = timed(rows, {number: block.timestamp_s for number, block in known.items()})
         self._logs += len(rows)
-        return _Fetched(first=first, end=end, rows=dated)
+        return _Fetched(first=part.first, end=end, rows=dated)
 
-    def _tail(self, span: _Span) -> None:
+    def _tail(self, span: Span) -> None:
         """Read the blocks that are not final, all of them, and store them apart."""
         for attempt in range(1, TAIL_ATTEMPTS + 1):
             try:
@@ -315,18 +329,18 @@ class Download:
                 self._writer.replace_tail(rows, coverage)
                 return
 
-    def _tail_once(self, span: _Span) -> tuple[list[EventRow], Coverage]:
+    def _tail_once(self, span: Span) -> tuple[list[EventRow], Coverage]:
         begin = self._headers([span.first])[span.first]
         parts, at = list[_Fetched](), span.first
         while at <= span.last:
-            parts.append(self._fetch(at, span.last))
+            parts.append(self._fetch(replace(span, first=at)))
             at = parts[-1].end.number + 1
         # The parts were asked for one by one: each of their ends must still be there.
         ends = self._headers([span.first, *(part.end.number for part in parts)])
         if any(ends[block.number].hash != block.hash for block in (begin, *(part.end for part in parts))):
             raise Reorged(f"a block between {span.first} and {span.last} was replaced while they were read")
         rows = [row for part in parts for row in part.rows]
-        return rows, self._coverage(span.first, parts[-1].end, begin.timestamp_s + 1)
+        return rows, self._coverage(span.first, parts[-1].end, begin.timestamp_s + 1, span.kinds)
 
     def _headers(self, numbers: Sequence[int]) -> dict[int, BlockRef]:
         return self._line.submit(headers, self._rpc, numbers).result()

@@ -1,4 +1,4 @@
-"""What a download asks a node for, and how it takes the answer: any order will do, and repetition does no harm."""
+"""How a download takes a node's answer: any order will do, and repetition does no harm."""
 
 from __future__ import annotations
 
@@ -6,24 +6,18 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from keeper.adapters.evm import pool_events
-from keeper.adapters.evm.pool_events import EventRow, PoolEvents
-from keeper.adapters.evm.rpc import BadReply, Call
-from keeper.adapters.history.rows import ALL_KINDS
+from keeper.adapters.evm.pool_events import EventKind, EventRow, PoolEvents
+from keeper.adapters.evm.rpc import BadReply
 
 
-def logs_call(pool: str, first: int, last: int) -> Call:
-    """The request for a pool's events in blocks ``first`` to ``last``, both included."""
-    return pool_events.logs_call(pool, ALL_KINDS, first, last)
-
-
-def rows_of(reply: object, pool: str, first: int, last: int) -> PoolEvents:
+def rows_of(reply: object, pool: str, kinds: Sequence[EventKind], first: int, last: int) -> PoolEvents:
     """The events of an ``eth_getLogs`` reply in chain order, whatever that of the reply; one that is given twice counts once.
 
     Raises:
         Reorged: a log was removed from the chain, or two logs of one block name different blocks.
         BadReply: a log of another pool, event or block, or two different logs of one place.
     """
-    given = pool_events.events_of(reply, pool, ALL_KINDS, first, last)
+    given = pool_events.events_of(reply, pool, kinds, first, last)
     found: dict[tuple[int, int], EventRow] = {}
     for row in given.rows:
         if found.setdefault((row.block_number, row.log_index), row) != row:

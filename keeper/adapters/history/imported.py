@@ -17,10 +17,20 @@ import duckdb
 
 from keeper.adapters.evm.pool_events import EventKind
 from keeper.adapters.history.bars import WIDTHS_S
-from keeper.adapters.history.layouts import EVENT_LAYOUTS, OUTSIDE_BARS, TICK_BARS, Layout, recognise
+from keeper.adapters.history.layouts import (
+    EVENT_LAYOUTS,
+    OUTSIDE_BARS,
+    SLOT_STATES,
+    STATE_LAYOUTS,
+    TICK_BARS,
+    TICK_STATES,
+    Layout,
+    recognise,
+)
 from keeper.adapters.history.manifest import Coverage
 from keeper.adapters.history.rows import COLUMNS
 from keeper.adapters.history.series import OUTSIDE, OUTSIDE_COLUMNS, TICK_COLUMNS, add_bars
+from keeper.adapters.history.state_files import PREFIXES, StatePair, read_states
 from keeper.adapters.history.store import PoolWriter, folder_of, open_database
 from keeper.core.model.errors import ConfigError
 
@@ -42,7 +52,9 @@ _FAULTS = {
     "with a liquidity that is no whole number": (
         f"not (coalesce({_whole('liquidity')}, true) and coalesce({_whole('liquidity_delta')}, true))"
     ),
-    "whose range is empty or missing": "event <> 'SWAP' and not coalesce(tick_lower < tick_upper, false)",
+    "whose range is empty or missing": (
+        "event in ('MINT', 'BURN', 'COLLECT') and not coalesce(tick_lower < tick_upper, false)"
+    ),
 }
 """What a row must not be -> the condition that finds it."""
 _IMPOSSIBLE_OUTSIDE = (
@@ -79,9 +91,16 @@ class Imported:
 
 
 def import_file(
-    path: Path, root: Path, *, target: Target | None, since_s: int | None = None, until_s: int | None = None
+    path: Path,
+    root: Path,
+    *,
+    target: Target | None,
+    since_s: int | None = None,
+    until_s: int | None = None,
+    repair: bool = False,
+    given: Sequence[Path] = (),
 ) -> Imported:
-    """Take a file in.
+    """Take a file in, daily states together with the file that belongs to them.
 
     Args:
         path: Parquet.
@@ -89,16 +108,23 @@ def import_file(
         target: the pool that its events are of; not needed for prices from outside.
         since_s: the operator's word that the file holds everything from then on; None: only from its first event.
         until_s: likewise, exclusive; None: only to its last.
+        repair: put events in order, and drop what is there twice, where the file does not; nothing else is ever repaired.
+        given: files among which the one that belongs to daily states may be, besides beside them.
 
     Raises:
-        ConfigError: it is no Parquet file, of no known layout or of impossible rows, or ``target`` is needed.
+        ConfigError: it is no Parquet file or a torn one, of no known layout or of impossible rows, out of order without
+            ``repair``, or ``target`` is needed.
         StoreConflict: it contradicts what is stored.
     """
     layout = layout_of(path)
     check_target(layout, target, path)
+    if layout in STATE_LAYOUTS:
+        assert target is not None
+        return _import_states(path, root, layout, target, given)
     with contextlib.closing(open_database()) as database:
         if layout in EVENT_LAYOUTS:
             assert target is not None
+            _check_events(database, path, layout, repair=repair)
             return _import_events(database, path, root, layout, target, (since_s, until_s))
         if layout is TICK_BARS:
             assert target is not None
@@ -116,10 +142,10 @@ def layout_of(path: Path) -> Layout:
         raise ConfigError([f"{path} is not there, or is no file"])
     with contextlib.closing(open_database()) as database:
         try:
-            columns = frozenset(row[0] for row in database.execute(f"describe from {_file(path)}").fetchall())
+            found = database.execute(f"describe from {_file(path)}").fetchall()
         except duckdb.Error as error:
             raise ConfigError([f"{path} does not read as a Parquet file: {str(error).splitlines()[0]}"]) from None
-    return recognise(path, columns)
+    return recognise(path, frozenset(row[0] for row in found))
 
 
 def series_name(path: Path) -> str:
@@ -161,6 +187,71 @@ def _normal(name: str, expression: str) -> str:
     return f"regexp_replace({expression}::varchar, '^-0$', '0')"
 
 
+def _unreadable(path: Path, error: duckdb.Error) -> ConfigError:
+    why = str(error).splitlines()[0]
+    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
+        return ConfigError([f"{path}: a column is not what it should be: {why}"])
+    return ConfigError([f"{path} is torn or damaged: {why}: get it anew; nothing was added"])
+
+
+def _check_order(database: duckdb.DuckDBPyConnection, path: Path, layout: Layout) -> None:
+    """See that events lie in the order of the chain, each once.
+
+    Raises:
+        ConfigError: they do not; names the first that is out of place.
+    """
+    name = str(path).replace("'", "''")
+    places = f"({layout.table['block_number']})::bigint as block, ({layout.table['log_index']})::bigint as index"
+    rows = f"select file_row_number as row, {places} from read_parquet('{name}', file_row_number=true)"
+    disorder = (
+        f"from (select *, lag(block) over by_row as block_before, lag(index) over by_row as index_before from ({rows})"
+        " window by_row as (order by row)) where block_before is not null and (block, index) <= (block_before, index_before)"
+    )
+    found = database.execute(
+        f"select row, block, index, block_before, index_before, count(*) over () {disorder} order by row limit 1"
+    ).fetchone()
+    if found is not None:
+        row, block, index, block_before, index_before, count = found
+        what = (
+            "is there twice"
+            if (block, index) == (block_before, index_before)
+            else f"follows log {index_before} of block {block_before}"
+        )
+        where = f"{path}: log {index} of block {block}, row {row + 1}, {what}, the first of {count} such rows"
+        raise ConfigError([f"{where}: --repair sorts them, and drops what is there twice"])
+
+
+def _pair_of(path: Path, layout: Layout, given: Sequence[Path]) -> StatePair:
+    """A file and the one that belongs to it: among those ``given``, or beside it under the name that its own leads to."""
+    other = SLOT_STATES if layout is TICK_STATES else TICK_STATES
+    stem = path.name.removeprefix(PREFIXES[layout.name])
+    named = PREFIXES[other.name] + stem
+    candidates = [one for one in given if one.name == named] or [path.with_name(named)]
+    found = next((one for one in candidates if one.is_file() and layout_of(one) is other), None)
+    if found is None:
+        raise ConfigError([f"{path} holds {layout.name}: {named} must be given too, or lie beside it"])
+    return StatePair(path, found) if layout is TICK_STATES else StatePair(found, path)
+
+
+def _import_states(path: Path, root: Path, layout: Layout, target: Target, given: Sequence[Path]) -> Imported:
+    pair = _pair_of(path, layout, given)
+    states = read_states(pair)
+    if not states:
+        raise ConfigError([f"{pair.slots} holds no row"])
+    with PoolWriter(root, chain_id=target.chain_id, pool=target.pool) as writer:
+        added = writer.add_states(states)
+        folder = writer.folder
+    return Imported(
+        path=path,
+        layout="daily states of a pool",
+        folder=folder,
+        rows=len(states),
+        added=added,
+        first_s=states[0].timestamp_s,
+        last_s=states[-1].timestamp_s,
+    )
+
+
 def _import_events(
     database: duckdb.DuckDBPyConnection,
     path: Path,
@@ -170,12 +261,8 @@ def _import_events(
     said: tuple[int | None, int | None],
 ) -> Imported:
     query = _events_query(path, layout)
-    try:
-        rows = _checked(database, query, path)
-    except duckdb.ConversionException as error:
-        raise ConfigError([f"{path}: a column is not what it should be: {str(error).splitlines()[0]}"]) from None
-    facts = "min(block_number), max(block_number), min(epoch(timestamp)::bigint), max(epoch(timestamp)::bigint)"
-    first, last, first_s, last_s = database.execute(f"select {facts} from ({query})").fetchall()[0]
+    facts = "count(*), min(block_number), max(block_number), min(epoch(timestamp)::bigint), max(epoch(timestamp)::bigint)"
+    rows, first, last, first_s, last_s = database.execute(f"select {facts} from ({query})").fetchall()[0]
     there = {kind for (kind,) in database.execute(f"select distinct event from ({query})").fetchall()}
     kinds = tuple(kind for kind in layout.kinds if kind in there)
     from_s, to_s = _stretch(path, (first_s, last_s), said)
@@ -198,8 +285,21 @@ def _import_events(
     )
 
 
-def _checked(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
-    """Rows of the file, all of which can be."""
+def _check_events(database: duckdb.DuckDBPyConnection, path: Path, layout: Layout, *, repair: bool) -> None:
+    """See that the file is whole, and its rows can be.
+
+    Raises:
+        ConfigError: it is not, or one cannot, or without ``repair`` they are not in order.
+    """
+    try:
+        _check_rows(database, _events_query(path, layout), path)
+        if not repair:
+            _check_order(database, path, layout)
+    except duckdb.Error as error:
+        raise _unreadable(path, error) from None
+
+
+def _check_rows(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     counts = ", ".join(f"count(*) filter (where {condition})" for condition in _FAULTS.values())
     rows, *faults = database.execute(f"select count(*), {counts} from ({query})").fetchall()[0]
     if not rows:
@@ -214,7 +314,6 @@ def _checked(database: duckdb.DuckDBPyConnection, query: str, path: Path) -> int
     ).fetchall()[0][0]
     if backward:
         raise ConfigError([f"{path}: time runs backward, or differs within a block, at {backward} blocks"])
-    return int(rows)
 
 
 def _stretch(path: Path, found: tuple[int, int], said: Sequence[int | None]) -> tuple[int, int]:
@@ -236,8 +335,8 @@ def _import_bars(
         database.execute(
             f"create temp table incoming as select epoch(timestamp)::bigint as start_s, {fields} from {_file(path)}"
         )
-    except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
-        raise ConfigError([f"{path}: a column is not what it should be: {str(error).splitlines()[0]}"]) from None
+    except duckdb.Error as error:
+        raise _unreadable(path, error) from None
     width_s = _width_s(database, path, _IMPOSSIBLE_TICKS if layout is TICK_BARS else _IMPOSSIBLE_OUTSIDE)
     rows, first_s, last_s = database.execute("select count(*), min(start_s), max(start_s) from incoming").fetchall()[0]
     added = add_bars(database, folder, width_s=width_s, columns=columns, source=f"file {path.name}")

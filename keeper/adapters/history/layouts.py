@@ -116,7 +116,34 @@ OUTSIDE_BARS = (
         columns="timestamp dvol_open dvol_high dvol_low dvol_close",
     ),
 )
-LAYOUTS = (*EVENT_LAYOUTS, TICK_BARS, *OUTSIDE_BARS)
+TICK_STATES = _layout(
+    "ticks of daily states of a pool",
+    {
+        "block": "snapshot_block",
+        "tick": "tick",
+        "liquidity_net": "liquidityNet",
+        "liquidity_gross": "liquidityGross",
+        "outside0": "fee_growth_outside_0_x128",
+        "outside1": "fee_growth_outside_1_x128",
+    },
+    columns="snapshot_block tick liquidityNet liquidityGross fee_growth_outside_0_x128 fee_growth_outside_1_x128",
+)
+SLOT_STATES = _layout(
+    "daily states of a pool, ticks apart",
+    {
+        "block": "snapshot_block",
+        "timestamp_s": "epoch(snapshot_timestamp)::bigint",
+        "sqrt_price_x96": "sqrt_price_x96",
+        "tick": "current_tick",
+        "fee_protocol": "fee_protocol",
+        "growth0": "fee_growth_global_0_x128",
+        "growth1": "fee_growth_global_1_x128",
+    },
+    columns="snapshot_block snapshot_timestamp sqrt_price_x96 current_tick fee_protocol fee_growth_global_0_x128"
+    " fee_growth_global_1_x128",
+)
+STATE_LAYOUTS = (TICK_STATES, SLOT_STATES)
+LAYOUTS = (*EVENT_LAYOUTS, TICK_BARS, *OUTSIDE_BARS, *STATE_LAYOUTS)
 
 
 class UnknownLayout(ConfigError):

@@ -54,6 +54,20 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredState:
+    """A file with the whole pool as it stood at the end of one block."""
+
+    name: str
+    """Path below the pool's folder."""
+    sha256: str
+    block: int
+    timestamp_s: int
+    block_hash: str | None
+    """None where its source does not tell it."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tail:
     """The newest blocks, which may still be replaced."""
 
@@ -73,6 +87,14 @@ class Manifest:
     coverage: tuple[Coverage, ...] = ()
     """Sealed stretches in the order of blocks; those of one set of kinds neither touch nor overlap."""
     tail: Tail | None = None
+    states: tuple[StoredState, ...] = ()
+    """In the order of blocks, at most one of a block."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every file that counts."""
+        tail = {self.tail.file.name} if self.tail and self.tail.file else set[str]()
+        return frozenset({file.name for file in self.files} | tail | {state.name for state in self.states})
 
     def stretches(self, kinds: Iterable[EventKind], *, with_tail: bool) -> tuple[Coverage, ...]:
         """Stretches that are complete for all of ``kinds``, in order, with a gap before each but the first."""
@@ -150,6 +172,8 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         coverage=tuple(_coverage(entry) for entry in document["coverage"]),
         tail=tail
         and Tail(coverage=_coverage(tail["coverage"]), file=None if tail["file"] is None else StoredFile(**tail["file"])),
+        # Stores of before there were any do not name them.
+        states=tuple(StoredState(**entry) for entry in document.get("states", ())),
     )
 
 

@@ -167,14 +167,22 @@ def tick_bars(folder: Path, width_s: int) -> Iterator[PriceBar]:
     Raises:
         ConfigError: there are no such bars.
     """
+    return (bar for bar, _ in tick_bars_with_liquidity(folder, width_s))
+
+
+def tick_bars_with_liquidity(folder: Path, width_s: int) -> Iterator[tuple[PriceBar, int]]:
+    """The bars of :func:`tick_bars`, each with the liquidity in range at its end.
+
+    Raises:
+        ConfigError: there are no such bars.
+    """
     series = series_of(folder, width_s)
-    fields = ", ".join(TICK_COLUMNS[:-1])
     for start_s, opened, high, low, close, *amounts in duckdb.execute(
-        f"select start_s, {fields} from {_scan(folder, series)} order by 1"
+        f"select start_s, {', '.join(TICK_COLUMNS)} from {_scan(folder, series)} order by 1"
     ).fetchall():
-        volume0, volume1, net0, net1 = (int(amount) for amount in amounts)
+        volume0, volume1, net0, net1, liquidity = (int(amount) for amount in amounts)
         top, bottom = get_sqrt_ratio_at_tick(max(high, opened, close)), get_sqrt_ratio_at_tick(min(low, opened, close))
-        yield PriceBar(
+        bar = PriceBar(
             start_s=start_s,
             width_s=width_s,
             open_x96=get_sqrt_ratio_at_tick(opened),
@@ -190,3 +198,4 @@ def tick_bars(folder: Path, width_s: int) -> Iterator[PriceBar]:
             jit0=None,
             swaps=0,
         )
+        yield bar, liquidity

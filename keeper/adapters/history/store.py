@@ -1,8 +1,8 @@
 """Events of pools in Parquet files by month, and who may write them.
 
-``<root>/<chain id>/<pool>/`` holds ``manifest.json`` and ``events/<month>/<first block>-<last block>-<digest>.parquet``. A file
-counts once the manifest names it, and the manifest is replaced in one step, after the files: a run that is killed anywhere
-leaves what was there before, and at most a file that the next run removes.
+``<root>/<chain id>/<pool>/`` holds ``manifest.json``, ``events/<month>/<first block>-<last block>-<digest>.parquet`` and
+``states/<block>-<digest>.json.gz``. A file counts once the manifest names it, and the manifest is replaced in one step, after
+the files: a run that is killed anywhere leaves what was there before, and at most a file that the next run removes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from keeper.adapters.history.manifest import (
     Coverage,
     Manifest,
     StoredFile,
+    StoredState,
     Tail,
     read_manifest,
     settle,
@@ -31,6 +32,7 @@ from keeper.adapters.history.manifest import (
     write_manifest,
 )
 from keeper.adapters.history.rows import COLUMNS, KEY
+from keeper.adapters.history.states import STATES, WholePool, encode_state
 from keeper.core.model.errors import ConfigError, Fault
 
 EVENTS = "events"
@@ -163,6 +165,39 @@ class PoolWriter:
         """Forget the newest blocks."""
         self._take(replace(self.manifest, tail=None))
 
+    def add_states(self, found: Sequence[WholePool]) -> int:
+        """Store what whole pools are told of; how many are new.
+
+        Raises:
+            StoreConflict: another state of the same block is stored.
+        """
+        known = {one.block: one for one in self.manifest.states}
+        count = len(known)
+        (self.folder / STATES).mkdir(exist_ok=True)
+        for one in found:
+            stored = self._write_state(one)
+            if known.setdefault(one.block, stored).sha256 != stored.sha256:
+                raise StoreConflict(f"another state of block {one.block} is stored in {self.folder}: nothing was added")
+        self._take(replace(self.manifest, states=tuple(known[block] for block in sorted(known))))
+        return len(known) - count
+
+    def _write_state(self, one: WholePool) -> StoredState:
+        """A finished file that does not count yet."""
+        temporary = self._scratch / "state.tmp"
+        temporary.write_bytes(encode_state(one.pool))
+        digest = sha256_of(temporary)
+        name = f"{STATES}/{one.block:09d}-{digest[:12]}.json.gz"
+        self._written.add(name)
+        settle(temporary, self.folder / name)
+        return StoredState(
+            name=name,
+            sha256=digest,
+            block=one.block,
+            timestamp_s=one.timestamp_s,
+            block_hash=one.block_hash,
+            source=one.source,
+        )
+
     def compact(self) -> None:
         """Leave one file a month."""
         changed = self.manifest
@@ -230,7 +265,7 @@ class PoolWriter:
 
     def _take(self, manifest: Manifest) -> None:
         """Make ``manifest`` the truth, and remove what it no longer names."""
-        old = (_names(self.manifest) | self._written) - _names(manifest)
+        old = (self.manifest.names | self._written) - manifest.names
         write_manifest(self.folder, manifest)
         self.manifest = manifest
         self._written.clear()
@@ -282,11 +317,6 @@ def month_of(file: StoredFile) -> str:
     return file.name.split("/")[1]
 
 
-def _names(manifest: Manifest) -> set[str]:
-    tail = manifest.tail.file if manifest.tail else None
-    return {file.name for file in (*manifest.files, *([tail] if tail else []))}
-
-
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
@@ -302,9 +332,9 @@ def scan(paths: Sequence[Path]) -> str:
 
 def orphans(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     """Files that an interrupted run left: of no account, and gone with the next run that writes."""
-    named = _names(manifest)
-    found = [*folder.glob(f"{EVENTS}/*/*.parquet"), *folder.glob("tail/*.parquet"), *folder.glob("*.tmp")]
-    return tuple(sorted(name for path in found if path.is_file() and (name := str(path.relative_to(folder))) not in named))
+    patterns = (f"{EVENTS}/*/*.parquet", "tail/*.parquet", f"{STATES}/*", "*.tmp")
+    found = {str(path.relative_to(folder)) for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    return tuple(sorted(found - manifest.names))
 
 
 @contextlib.contextmanager

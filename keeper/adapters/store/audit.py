@@ -15,11 +15,11 @@ from sqlalchemy import Connection, select, text
 
 from keeper.adapters.store import rows, series
 from keeper.adapters.store.tables import cycles
-from keeper.core.model.bar import DAY_S, HistoryRef, MarketHistory, PriceBar, Quote, Sample, Stretch
+from keeper.core.model.bar import HistoryRef, MarketHistory, PriceBar, Quote, Sample, Stretch
 from keeper.core.model.errors import ConfigError, JournalFault
 from keeper.core.model.view import MarketView
 from keeper.core.signals.order import Piece, Tally, in_order, known_at_s, named_at_s
-from keeper.core.signals.windows import since
+from keeper.core.signals.windows import TURN_S, since
 
 P = TypeVar("P", PriceBar, Sample, Quote)
 
@@ -102,7 +102,7 @@ def _leading_to(connection: Connection, view: MarketView, walk: _Walk | None) ->
 
 
 class _Walk:
-    """The stored series of one day's windows, walked once for all of the day's cycles: each names a beginning of them.
+    """The stored series of the windows between two turns, walked once for all cycles there: each names a beginning of them.
 
     Args:
         connection: inside a transaction.
@@ -111,7 +111,7 @@ class _Walk:
 
     def __init__(self, connection: Connection, view: MarketView) -> None:
         ref, self._since = view.history, since(view.now_s)
-        stored = series.within(connection, ref.pool, self._since, up_to_s=self._since.midnight_s + DAY_S)
+        stored = series.within(connection, ref.pool, self._since, up_to_s=self._since.turn_s + TURN_S)
         history = MarketHistory(
             pool=ref.pool,
             minutes=_from(ref.minutes, stored.minutes, view.now_s),
@@ -131,12 +131,12 @@ class _Walk:
     def leads_to(self, view: MarketView) -> bool:
         """Whether the view's rows begin where the walk did and do not end before it.
 
-        Another day or pool asks for another walk, and so do bars that were seeded and a node that lagged behind.
+        Another turn or pool asks for another walk, and so do bars that were seeded and a node that lagged behind.
         """
         ref = view.history
         begins_there = all(s.first_s in {0, first} for s, first in zip(_stretches(ref), self._firsts, strict=True))
-        same_day = since(view.now_s) == self._since and ref.pool == self._tally.ref.pool
-        return same_day and begins_there and _rows(ref) >= self._count
+        same_windows = since(view.now_s) == self._since and ref.pool == self._tally.ref.pool
+        return same_windows and begins_there and _rows(ref) >= self._count
 
     def check(self, ref: HistoryRef) -> None:
         """Go on to where the view's rows end, and compare.

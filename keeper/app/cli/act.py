@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from apscheduler.triggers.base import BaseTrigger
@@ -26,6 +28,7 @@ from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session
 from keeper.app.cli.setup import expectation
 from keeper.app.daemon import Daemon, Reload
+from keeper.app.paper import build_paper
 from keeper.app.settings import Loaded, Need, Settings, to_policy
 from keeper.app.settings.show import take_over
 from keeper.core.model.decision import Decision
@@ -37,11 +40,56 @@ from keeper.core.strategy.decide import exit_decision
 from keeper.core.strategy.valuation import worth
 from keeper.engine.cycle import Thought, run_cycle, think
 from keeper.ports.journal import ReadableJournal
+from keeper.ports.telemetry import Telemetry
 
 HEAD_POLL_S = 3.0
 """A quarter of mainnet's block time: a new head is noticed soon, at twenty small requests a minute."""
 
 _CODES = {CycleState.BLOCKED: ExitCode.HALTED, CycleState.NOT_DONE: ExitCode.CHAIN, CycleState.UNKNOWN: ExitCode.CHAIN}
+
+
+Stopping = Callable[[], bool]
+"""Whether nothing new may be sent any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a keeper is run: which adapters it gets."""
+
+    name: str
+    need: Need | None
+    """Of the settings, besides the node."""
+    build: Callable[[Settings, Telemetry, Stopping], bootstrap.Keeper]
+    said: Callable[[Settings], str | None]
+    """What a person is told before it starts."""
+
+
+def _account_keeper(settings: Settings, telemetry: Telemetry, stopping: Stopping, *, live: bool) -> bootstrap.Keeper:
+    return bootstrap.build(settings, live=live, telemetry=telemetry, stopping=stopping)
+
+
+def _paper_keeper(settings: Settings, telemetry: Telemetry, _stopping: Stopping) -> bootstrap.Keeper:
+    return build_paper(settings, telemetry=telemetry)
+
+
+def _paper_said(settings: Settings) -> str:
+    return f"paper: virtual book of {settings.backtest.capital_quote:,} {settings.pair.quote}, nothing is signed"
+
+
+DRY = Way(name="dry", need=Need.ACCOUNT, build=partial(_account_keeper, live=False), said=lambda _: None)
+LIVE = Way(name="live", need=Need.KEY, build=partial(_account_keeper, live=True), said=lambda _: None)
+PAPER = Way(name="paper", need=None, build=_paper_keeper, said=_paper_said)
+
+
+def way(*, live: bool, paper: bool) -> Way:
+    """The way that the command line asks for.
+
+    Raises:
+        ConfigError: for two at once.
+    """
+    if live and paper:
+        raise ConfigError(["--live and --paper exclude one another: a virtual book has nothing to sign"])
+    return LIVE if live else PAPER if paper else DRY
 
 
 def plan(session: Session) -> ExitCode:
@@ -78,12 +126,13 @@ def _memory(settings: Settings, policy: Policy, address: str) -> Generator[Reada
             yield empty
 
 
-def run_once(session: Session, *, live: bool) -> ExitCode:
+def run_once(session: Session, chosen: Way) -> ExitCode:
     """One cycle; what it did on stdout."""
-    loaded = _loaded(session, live=live)
+    loaded = _loaded(session, chosen)
     _prove(loaded.settings)
     telemetry = _telemetry(session, loaded.settings)
-    with bootstrap.build(loaded.settings, live=live, telemetry=telemetry) as keeper:
+    _say(chosen, loaded.settings)
+    with chosen.build(loaded.settings, telemetry, lambda: False) as keeper:
         try:
             record = run_cycle(keeper.ports, keeper.policy)
         except Fault as error:
@@ -93,13 +142,14 @@ def run_once(session: Session, *, live: bool) -> ExitCode:
     return _CODES.get(record.state, ExitCode.OK)
 
 
-def run(session: Session, *, live: bool) -> ExitCode:
+def run(session: Session, chosen: Way) -> ExitCode:
     """Cycles until a signal; a line of log for each."""
-    service = _Service(session, live=live)
+    service = _Service(session, chosen)
     settings = service.settings
     _prove(settings)
+    _say(chosen, settings)
     with (
-        bootstrap.build(settings, live=live, telemetry=service.telemetry, stopping=service.is_stopping) as keeper,
+        chosen.build(settings, service.telemetry, service.is_stopping) as keeper,
         contextlib.ExitStack() as running,
     ):
         daemon = Daemon(keeper.ports, keeper.policy, trigger=trigger(settings), reload=service.reload)
@@ -110,7 +160,7 @@ def run(session: Session, *, live: bool) -> ExitCode:
             watcher = HeadWatcher(rpc, lambda _number: daemon.wake(), interval_s=HEAD_POLL_S)
             watcher.start()
             running.callback(watcher.stop)
-        service.telemetry.event("keeper.started", live=live, chain=settings.chain.name, account=keeper.address)
+        service.telemetry.event("keeper.started", mode=chosen.name, chain=settings.chain.name, account=keeper.address)
         daemon.run()
         return ExitCode.HALTED if keeper.journal.control() else ExitCode.OK
 
@@ -118,10 +168,10 @@ def run(session: Session, *, live: bool) -> ExitCode:
 class _Service:
     """What a running keeper needs from the command line: its settings, anew when asked."""
 
-    def __init__(self, session: Session, *, live: bool) -> None:
+    def __init__(self, session: Session, chosen: Way) -> None:
         self._session = session
-        self._live = live
-        self.settings = _loaded(session, live=live).settings
+        self._way = chosen
+        self.settings = _loaded(session, chosen).settings
         self.telemetry = _telemetry(session, self.settings)
         self.daemon: Daemon | None = None
 
@@ -131,7 +181,7 @@ class _Service:
 
     def reload(self) -> Reload:
         """The settings as they are now, when a running keeper may take them over."""
-        new = _loaded(self._session, live=self._live).settings
+        new = _loaded(self._session, self._way).settings
         changes = take_over(self.settings, new)
         self.settings = new
         return Reload(policy=to_policy(new), changes=changes)
@@ -146,7 +196,7 @@ def trigger(settings: Settings) -> BaseTrigger:
 
 def exit_all(session: Session, *, live: bool, yes: bool) -> ExitCode:
     """Withdraw everything, then leave the keeper paused, since it would open a new ladder otherwise."""
-    loaded = _loaded(session, live=live)
+    loaded = _loaded(session, LIVE if live else DRY)
     _prove(loaded.settings)
     telemetry = _telemetry(session, loaded.settings)
     with bootstrap.build(loaded.settings, live=live, telemetry=telemetry) as keeper:
@@ -212,8 +262,14 @@ def _afterwards(record: CycleRecord) -> list[Text]:
             return []
 
 
-def _loaded(session: Session, *, live: bool) -> Loaded:
-    return session.load(Need.NODE, Need.KEY if live else Need.ACCOUNT)
+def _loaded(session: Session, chosen: Way) -> Loaded:
+    return session.load(Need.NODE) if chosen.need is None else session.load(Need.NODE, chosen.need)
+
+
+def _say(chosen: Way, settings: Settings) -> None:
+    """Tell what a person must not mistake; on stderr, since stdout is for data."""
+    if (said := chosen.said(settings)) is not None:
+        sys.stderr.write(f"{said}\n")
 
 
 def _telemetry(session: Session, settings: Settings) -> LogTelemetry:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,15 @@ from rich.table import Table
 from rich.text import Text
 
 from keeper.adapters.evm.rpc import Rpc
-from keeper.adapters.history import audit, imported, manifest, series, store
+from keeper.adapters.history import audit, imported, manifest, series, state_files, store
+from keeper.adapters.history.base_fees import download_base_fees
 from keeper.adapters.history.download import Download, Progress
 from keeper.adapters.history.rows import ALL_KINDS
+from keeper.adapters.history.state_download import fetch_state
 from keeper.app import bootstrap
 from keeper.app.cli import words
 from keeper.app.cli.exit_code import ExitCode
+from keeper.app.cli.moment import moment
 from keeper.app.cli.output import table
 from keeper.app.cli.session import Session
 from keeper.app.settings import Need, Settings
@@ -42,16 +44,24 @@ class Extent:
     until_s: int | None
 
 
-def download(session: Session, *, pool: str | None, days: float | None, since: str | None, until: str | None) -> ExitCode:
-    """Fetch what is missing of a pool's events, or of every configured pool's."""
+def download(
+    session: Session, *, pool: str | None, days: float | None, since: str | None, until: str | None, state: bool = False
+) -> ExitCode:
+    """Fetch what is missing of the events of a pool, or of every configured one; with ``state`` the pools before them too."""
     settings = session.load(Need.NODE).settings
     pools = _configured(settings, pool)
     with contextlib.closing(bootstrap.open_rpc(settings)) as rpc:
         _check_chain(rpc, settings)
         extent = _extent(rpc, days, since, until)
+        done = list[dict[str, Any]]()
         with _bar(session) as bar:
             try:
-                done = [_download_one(rpc, settings, name, address, extent, bar) for name, address in pools.items()]
+                for name, address in pools.items():
+                    entry = _download_one(rpc, settings, name, address, extent, bar)
+                    done.append(entry | (_download_state(rpc, settings, address, extent) if state else {}))
+                fees = download_base_fees(
+                    rpc, settings.data.dir, settings.chain.id, since_s=extent.since_s, until_s=extent.until_s
+                )
             except KeyboardInterrupt:
                 sys.stderr.write("what was fetched is stored; the same command goes on from there\n")
                 raise
@@ -65,8 +75,10 @@ def download(session: Session, *, pool: str | None, days: float | None, since: s
         ]
         for entry in done
     ]
-    notes = [Text(note) for entry in done for note in entry["notes"]]
-    session.out.show({"pools": done}, table("fetched", columns, rows, right=columns[1:]), *notes)
+    notes = [Text(note) for entry in done for note in (*entry["notes"], *entry.get("state_notes", ()))]
+    notes.append(Text(f"base fees of the time: {fees:,} new, one an hour"))
+    document = {"pools": done, "base_fees": fees}
+    session.out.show(document, table("fetched", columns, rows, right=columns[1:]), *notes)
     return ExitCode.OK
 
 
@@ -98,22 +110,6 @@ def _extent(rpc: Rpc, days: float | None, since: str | None, until: str | None) 
     if until_s is not None and until_s <= since_s:
         raise ConfigError([f"--until: {until} is not after {words.utc(since_s)}"])
     return Extent(since_s=since_s, until_s=until_s)
-
-
-def moment(text: str, option: str) -> int:
-    """Unix seconds of a date or a time as people write it; UTC unless it names a zone.
-
-    Raises:
-        ConfigError: it is no such thing, or before 1970.
-    """
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError([f"{option}: {text} is no time; write 2025-10-01 or 2025-10-01T12:00:00Z"]) from None
-    found = int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp())
-    if found < 0:
-        raise ConfigError([f"{option}: {text} is before there were chains"])
-    return found
 
 
 def _bar(session: Session) -> ProgressBar:
@@ -153,6 +149,17 @@ def _download_one(rpc: Rpc, settings: Settings, name: str, address: str, extent:
     }
 
 
+def _download_state(rpc: Rpc, settings: Settings, address: str, extent: Extent) -> dict[str, Any]:
+    """Store the whole pool as the events from the beginning on find it."""
+    chain = settings.chain
+    with store.PoolWriter(settings.data.dir, chain_id=chain.id, pool=address) as writer:
+        fetched = fetch_state(
+            rpc, chain.addresses.multicall, address, since_s=extent.since_s, confirmations=chain.confirmations
+        )
+        writer.add_states([fetched.state])
+    return {"state_block": fetched.state.block, "state_s": fetched.state.timestamp_s, "state_notes": list(fetched.notes)}
+
+
 def import_files(
     session: Session,
     paths: Sequence[Path],
@@ -160,8 +167,13 @@ def import_files(
     pool: str | None,
     since: str | None = None,
     until: str | None = None,
+    repair: bool = False,
 ) -> ExitCode:
-    """Take files in; ``since`` and ``until`` say that each is complete for that time, not only between its own events."""
+    """Take files in.
+
+    ``since`` and ``until`` say that each is complete for that time, not only between its own events; ``repair`` puts events in
+    order, and drops what is there twice.
+    """
     settings = session.load().settings
     target = None if pool is None else _target(settings, pool)
     extent = tuple(None if text is None else moment(text, option) for text, option in ((since, "--since"), (until, "--until")))
@@ -169,7 +181,10 @@ def import_files(
     if problems:
         raise ConfigError(problems)
     done = [
-        imported.import_file(path, settings.data.dir, target=target, since_s=extent[0], until_s=extent[1]) for path in paths
+        imported.import_file(
+            path, settings.data.dir, target=target, since_s=extent[0], until_s=extent[1], repair=repair, given=paths
+        )
+        for path in state_files.leading(paths)
     ]
     columns = ("file", "holds", "rows", "new", "from", "to")
     rows = [
@@ -248,12 +263,13 @@ def _pool_entry(folder: Path, settings: Settings) -> dict[str, Any]:
             {"first_block": gap.first_block, "last_block": gap.last_block, "from_s": gap.from_s, "to_s": gap.to_s}
             for gap in audit.gaps(held)
         ],
+        "states": [{"block": one.block, "timestamp_s": one.timestamp_s} for one in held.states],
         "tail_blocks": tail.last_block - tail.first_block + 1 if tail else 0,
     }
 
 
 def _pool_table(pools: Sequence[dict[str, Any]]) -> Table:
-    columns = ("chain", "pool", "events", "files", "MiB", "from", "to", "gaps", "not final")
+    columns = ("chain", "pool", "events", "files", "MiB", "from", "to", "gaps", "states", "not final")
     rows = [
         [
             str(entry["chain_id"]),
@@ -263,11 +279,12 @@ def _pool_table(pools: Sequence[dict[str, Any]]) -> Table:
             f"{entry['bytes'] / 2**20:,.1f}",
             *(words.utc(entry[key]) if entry[key] is not None else "-" for key in ("from_s", "to_s")),
             str(len(entry["gaps"])),
+            str(len(entry["states"])),
             f"{entry['tail_blocks']:,} blocks",
         ]
         for entry in pools
     ]
-    return table("events of pools", columns, rows, right=("events", "files", "MiB", "gaps"))
+    return table("events of pools", columns, rows, right=("events", "files", "MiB", "gaps", "states"))
 
 
 def _bar_entry(folder: Path, one: series.Series) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from keeper.app.cli.output import WIDTH_OFF_TERMINAL
 from keeper.app.cli.session import Session
 from keeper.app.demo import DemoOptions, play
 from keeper.app.demo_view import LiveView, PlainView, summary
-from keeper.localchain.prices import Scenario
+from keeper.simulation.weather import Scenario
 
 
 def run(

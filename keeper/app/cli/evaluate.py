@@ -75,7 +75,7 @@ def _journaled(settings: Settings, policy: Policy) -> MarketHistory | None:
     """Everything that the journal holds of the market; None without one."""
     if not settings.journal_path.is_file():
         return None
-    ever = Since(midnight_s=0, minutes_s=0, hours_s=0, samples_s=0, quotes_s=0)
+    ever = Since(turn_s=0, minutes_s=0, hours_s=0, samples_s=0, quotes_s=0)
     with open_reader(settings.journal_path) as reader:
         return reader.market_history(policy.signal_pool, ever, up_to_s=_END_OF_TIME_S)
 

@@ -171,6 +171,10 @@ def data_download(
     until: Annotated[
         str | None, typer.Option("--until", help="To that day or time, UTC; to the newest block when left out.")
     ] = None,
+    state: Annotated[
+        bool,
+        typer.Option("--state", help="The whole pool as it stood at the beginning too, so that backtests can start there."),
+    ] = False,
 ) -> ExitCode:
     """Fetch events of pools from the node.
 
@@ -178,22 +182,23 @@ def data_download(
     """
     from keeper.app.cli import data as bodies
 
-    return bodies.download(session, pool=of, days=days, since=since, until=until)
+    return bodies.download(session, pool=of, days=days, since=since, until=until, state=state)
 
 
 @command(data, "import")
 def data_import(
     session: Session,
-    paths: Annotated[list[Path], typer.Argument(help="Parquet files of events or of bars.")],
+    paths: Annotated[list[Path], typer.Argument(help="Parquet files of events, of bars or of daily states.")],
     *,
     of: SomePool = None,
     since: Annotated[str | None, typer.Option("--since", help="The files are complete from then on, UTC.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="The files are complete to then, UTC.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Sort events, and drop what is there twice.")] = False,
 ) -> ExitCode:
     """Take files in that others made."""
     from keeper.app.cli import data as bodies
 
-    return bodies.import_files(session, paths, pool=of, since=since, until=until)
+    return bodies.import_files(session, paths, pool=of, since=since, until=until, repair=repair)
 
 
 @command(data, "list")

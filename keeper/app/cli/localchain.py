@@ -16,7 +16,7 @@ from keeper.app.cli.output import table
 from keeper.app.cli.session import Session
 from keeper.core.model.errors import ConfigError
 from keeper.localchain import sandbox
-from keeper.localchain.prices import Scenario
+from keeper.simulation.weather import Scenario
 
 FORK_VARIABLE = "KEEPER_FORK_RPC"
 """Names a mainnet node to fork in place of building the twin."""

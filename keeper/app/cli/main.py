@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from keeper.app.cli import groups
+from keeper.app.cli import groups, rehearsal
 from keeper.app.cli.command import command, root
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 root(app)
 groups.mount(app)
+rehearsal.mount(app)
 
 ScenarioName = Literal["calm", "trend", "crash", "whipsaw", "gas-spike"]
 CycleId = Annotated[int | None, typer.Argument(help="Cycle; the newest when left out.", show_default=False, min=1)]
@@ -85,15 +86,18 @@ def run_keeper(
     session: Session,
     *,
     live: Annotated[bool, typer.Option("--live", help="Sign and send; run.live must agree.")] = False,
+    paper: Annotated[bool, typer.Option("--paper", help="Trade a virtual book on the live chain; needs a node only.")] = False,
     once: Annotated[bool, typer.Option("--once", help="One cycle, then stop.")] = False,
 ) -> ExitCode:
     """Keep the ladder until stopped.
 
-    A cycle now and whenever one is due. Without --live every plan is simulated and nothing is signed.
+    A cycle now and whenever one is due. Without --live every plan is simulated and nothing is signed. --paper keeps its journal
+    in the folder paper of the state directory: status, explain and replay read it with --state-dir.
     """
     from keeper.app.cli import act
 
-    return act.run_once(session, live=live) if once else act.run(session, live=live)
+    way = act.way(live=live, paper=paper)
+    return act.run_once(session, way) if once else act.run(session, way)
 
 
 @command(app)

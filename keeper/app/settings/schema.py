@@ -25,6 +25,7 @@ from keeper.app.settings.kinds import (
     whole,
 )
 from keeper.core.model.policy import Adoption, Shape
+from keeper.simulation.presence import Presence
 
 DAY_S = 86_400
 YEAR_S = 365 * DAY_S
@@ -235,6 +236,20 @@ class DataSettings(Section):
     dir: FilePath = named("Directory of the Parquet files")
 
 
+class BacktestSettings(Section):
+    """What a backtest and paper trading assume."""
+
+    capital_quote: int = whole(100, 1_000_000_000, "quote tokens", "To begin with, half of it in the base token")
+    cadence_s: int = whole(12, DAY_S, "seconds", "Between two cycles of a backtest")
+    presence: Annotated[Presence, choice(Presence)] = named("How recorded swaps meet our liquidity")
+    latency_blocks: int = whole(1, 100, "blocks", "From the view to the inclusion of each stage")
+    failure_rate: DecimalText = decimal("0", "0.5", "fraction", "Transactions that are included and revert")
+    sandwich_share: DecimalText = decimal("0", "1", "fraction of the slippage bound", "What a sandwich takes of each swap")
+    base_fee_gwei: DecimalText = decimal("0.001", "1000", "gwei", "Base fee where none was recorded")
+    tip_gwei: DecimalText = decimal("0.001", "100", "gwei", "Priority fee")
+    seed: int = whole(0, 2**31, "", "Of everything that chance decides")
+
+
 class TriggerSettings(Section):
     """Reasons to act."""
 
@@ -321,6 +336,7 @@ class Settings(BaseSettings):
     outside: OutsideSettings
     deribit: DeribitSettings
     data: DataSettings
+    backtest: BacktestSettings
     triggers: TriggerSettings
     gates: GateSettings
     execution: ExecutionSettings

@@ -21,6 +21,7 @@ HIDDEN = "**********"
 
 NOT_RELOADABLE = (
     "use.",
+    "backtest.",
     "chain.id",
     "chain.name",
     "chain.local",

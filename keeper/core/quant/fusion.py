@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.core.quant.checks import finite, not_negative, positive
@@ -50,11 +50,25 @@ def stress_score(terms: Iterable[Term]) -> Score:
     """
     terms = tuple(terms)
     total = math.fsum(term.weight for term in terms)
-    heard = [(term.weight, term.z) for term in terms if term.z is not None]
-    weight = math.fsum(w for w, _ in heard)
+    return _mean([(term.weight, term.z) for term in terms if term.z is not None], total)
+
+
+def named_score(weights: Mapping[str, float], scores: Mapping[str, float]) -> Score:
+    """:func:`stress_score` of the signals that have weight, as far as they have a score; arguments not checked.
+
+    Args:
+        weights: by name, > 0.
+        scores: robust z-scores by name, finite.
+    """
+    heard = [(weight, scores[name]) for name, weight in weights.items() if name in scores]
+    return _mean(heard, math.fsum(weights.values()))
+
+
+def _mean(heard: Sequence[tuple[float, float]], total: float) -> Score:
+    weight = math.fsum([w for w, _ in heard])
     if weight <= 0:
         return Score(value=None, available=0.0)
-    value = math.fsum(w * squashed(z) for w, z in heard) / weight
+    value = math.fsum([w * squashed(z) for w, z in heard]) / weight
     return Score(value=value, available=min(weight / total, 1.0))
 
 

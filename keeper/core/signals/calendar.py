@@ -83,11 +83,7 @@ def outlook(calendar: Calendar, now_s: int, *, horizon_s: int, lead_s: int) -> C
     Raises:
         ValueError: a horizon that is not above zero, or a negative lead.
     """
-    if horizon_s <= 0 or lead_s < 0:
-        raise ValueError(f"the horizon must be above zero and the lead not below it, not {horizon_s} s and {lead_s} s")
-    acting = _acting(calendar, now_s, lead_s)
-    # max() keeps the first of equal ones, and windows come in order of time.
-    chosen = max(acting, key=lambda window: alone(window.rule, horizon_s), default=None)
+    chosen = _strongest(calendar, now_s, horizon_s=horizon_s, lead_s=lead_s)
     ahead = next((event for event in calendar.events if event.at_s >= now_s and calendar.rule(event.kind).acts), None)
     return CalendarOutlook(
         multiplier=1.0 if chosen is None else alone(chosen.rule, horizon_s),
@@ -99,6 +95,19 @@ def outlook(calendar: Calendar, now_s: int, *, horizon_s: int, lead_s: int) -> C
         exhausted=exhausted(calendar, now_s),
         unconfirmed=_unconfirmed(calendar, now_s),
     )
+
+
+def multiplier_at(calendar: Calendar, now_s: int, *, horizon_s: int, lead_s: int) -> float:
+    """That of :func:`outlook`, alone; same arguments, same refusals."""
+    chosen = _strongest(calendar, now_s, horizon_s=horizon_s, lead_s=lead_s)
+    return 1.0 if chosen is None else alone(chosen.rule, horizon_s)
+
+
+def _strongest(calendar: Calendar, now_s: int, *, horizon_s: int, lead_s: int) -> EventWindow | None:
+    if horizon_s <= 0 or lead_s < 0:
+        raise ValueError(f"the horizon must be above zero and the lead not below it, not {horizon_s} s and {lead_s} s")
+    # max() keeps the first of equal ones, and windows come in order of time.
+    return max(_acting(calendar, now_s, lead_s), key=lambda window: alone(window.rule, horizon_s), default=None)
 
 
 def steps(calendar: Calendar, *, lead_s: int) -> tuple[int, ...]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from keeper.core.model.bar import PriceBar
 from keeper.core.model.policy import Policy
 from keeper.core.quant.volatility import Bar
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candle:
+class Candle(NamedTuple):
     """Prices as natural logarithms of quote per base, volumes in whole tokens."""
 
     start_s: int
@@ -62,20 +61,23 @@ class Lens:
             opened = high = low = close
         else:
             opened = self.log_price(bar.open_x96)
-            ends = self.log_price(bar.low_x96), self.log_price(bar.high_x96)
-            low, high = ends if self._base_is_0 else (ends[1], ends[0])
-        volume0, volume1 = bar.volume0 * self._unit0, bar.volume1 * self._unit1
-        net, unit = (bar.net0, self._unit0) if self._base_is_0 else (bar.net1, self._unit1)
+            low, high = self.log_price(bar.low_x96), self.log_price(bar.high_x96)
+            if not self._base_is_0:
+                low, high = high, low
+        volume, volume_quote = bar.volume0 * self._unit0, bar.volume1 * self._unit1
+        net, unit = bar.net0, self._unit0
+        if not self._base_is_0:
+            volume, volume_quote, net, unit = volume_quote, volume, bar.net1, self._unit1
         return Candle(
-            start_s=bar.start_s,
-            end_s=bar.end_s,
-            open=opened,
-            high=high,
-            low=low,
-            close=close,
-            volume=volume0 if self._base_is_0 else volume1,
-            volume_quote=volume1 if self._base_is_0 else volume0,
-            bought=None if net is None else -net * unit,
-            jit_share=None if bar.jit0 is None else (bar.jit0 / bar.volume0 if bar.volume0 else 0.0),
-            swaps=bar.swaps,
+            bar.start_s,
+            bar.end_s,
+            opened,
+            high,
+            low,
+            close,
+            volume,
+            volume_quote,
+            None if net is None else -net * unit,
+            None if bar.jit0 is None else (bar.jit0 / bar.volume0 if bar.volume0 else 0.0),
+            bar.swaps,
         )

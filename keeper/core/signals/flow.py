@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keeper.core.model.bar import HOUR_S, Quote, Sample
 from keeper.core.model.policy import Policy
@@ -61,7 +61,7 @@ class Flow(Instrument):
         self._last_close: float | None = None
         self._sample: Sample | None = None
         self._end_s: int | None = None
-        self._found: tuple[float, Measures, Measures] | None = None
+        self._found: tuple[int, Measures, Measures] | None = None
 
     def minute(self, candle: Candle) -> None:
         """Split the minute's flow by whether it closed a gap to the external mark."""
@@ -72,7 +72,7 @@ class Flow(Instrument):
         if candle.bought is None:
             return
         hour.directed += candle.volume
-        mark = self._mark(candle.start_s)
+        mark = self._mark(candle.start_s) if self._marks else None
         if mark is None:
             hour.others_bought += candle.bought
             return
@@ -113,9 +113,9 @@ class Flow(Instrument):
 
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
         """All of it, kept until the next hour or sample; short while fewer than 24 whole hours follow on one another."""
-        kept = _kept(moment)
-        if self._found is None or self._found[0] != kept:
-            self._found = kept, self._flows(moment), self._yields(moment, kept)
+        fee_protocol = 0 if moment.state is None else moment.state.fee_protocol
+        if self._found is None or self._found[0] != fee_protocol:
+            self._found = fee_protocol, self._flows(moment), self._yields(moment, _kept(fee_protocol))
         _, flows, yields = self._found
         signals = self._policy.signals
         if self._end_s is not None and moment.now_s - self._end_s > HOUR_S + signals.stale_after_s:
@@ -124,11 +124,11 @@ class Flow(Instrument):
         age_s = 0 if self._sample is None else moment.now_s - self._sample.timestamp_s
         if age_s > signals.stale_after_s + self._policy.outside.sample_every_s:
             yields = stale(yields, f"what the pool holds was sampled {age_s} s ago")
-        # what is missing is missing now
-        return {
-            name: replace(measure, as_of_s=moment.now_s) if measure.value is None else measure
-            for name, measure in (*flows.items(), *yields.items())
-        }
+        found = {**flows, **yields}
+        for name, measure in found.items():
+            if measure.value is None:  # what is missing is missing now
+                found[name] = measure._replace(as_of_s=moment.now_s)
+        return found
 
     def _hour_of(self, candle: Candle) -> _Hour:
         start_s = candle.start_s // HOUR_S * HOUR_S
@@ -225,10 +225,9 @@ class Flow(Instrument):
         return held0 * price + held1 if self._base_is_0 else held0 + held1 * price
 
 
-def _kept(moment: Moment) -> float:
+def _kept(fee_protocol: int) -> float:
     """Part of the fee that the providers keep, the mean of both directions."""
-    packed = 0 if moment.state is None else moment.state.fee_protocol
-    parts = [1 - 1 / cut if cut else 1.0 for cut in (packed % 16, packed >> 4)]
+    parts = [1 - 1 / cut if cut else 1.0 for cut in (fee_protocol % 16, fee_protocol >> 4)]
     return sum(parts) / 2
 
 

@@ -1,7 +1,7 @@
 """Volatility of the coming day: three models, each with its own error so far, and the median of them.
 
 The exponentially weighted average needs no fit and is the one to beat. The heterogeneous autoregression is fitted anew at every
-midnight, GARCH once a week, both on the bars in hand and on nothing later.
+midnight, GARCH once a week, also after a fit that was refused, both on the bars in hand and on nothing later.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from keeper.core.quant.volatility import annualised
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
 from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
-from keeper.core.signals.realised import UNIT, WINDOW_HOURS, Realised
+from keeper.core.signals.realised import UNIT, Realised
 
 MODELS = ("ewma", "har", "garch")
 SCORED_DAYS = 56
@@ -57,6 +57,7 @@ class Forecasts(Instrument):
         self._har: har.HarModel | None = None
         self._garch: garch.GarchModel | None = None
         self._garch_variance = 0.0
+        self._was_fitted = False
         self._end_s: int | None = None
         self._midnight_s: int | None = None
         self._expected: dict[str, float] = {}
@@ -101,19 +102,11 @@ class Forecasts(Instrument):
 
     def _fitted(self) -> dict[str, float]:
         found = {}
-        if self._har is not None and (days := self._last_days()) is not None:
+        if self._har is not None and (days := self._realised.last_days()) is not None:
             found["har"] = har.forecast(self._har, days)
         if self._garch is not None:
             found["garch"] = garch.horizon_sum(self._garch, self._garch_variance, HOURS_A_DAY)
         return found
-
-    def _last_days(self) -> list[float] | None:
-        """Variances of the 30 stretches of 24 hours that end with the newest closed hour; None where hours are missing."""
-        hours = self._realised.hours
-        if len(hours) < WINDOW_HOURS or hours[-1].start_s - hours[0].start_s != (WINDOW_HOURS - 1) * HOUR_S:
-            return None
-        each = [hour.variance * HOUR_S / hour.sampled_s if hour.sampled_s else 0.0 for hour in hours]
-        return [math.fsum(each[at : at + HOURS_A_DAY]) for at in range(0, WINDOW_HOURS, HOURS_A_DAY)]
 
     def _midnight(self, now_s: int) -> None:
         day = [hour for hour in islice(reversed(self._realised.hours), HOURS_A_DAY) if hour.start_s >= now_s - DAY_S]
@@ -140,9 +133,9 @@ class Forecasts(Instrument):
 
     def _fit(self, now_s: int) -> None:
         self._har = har.fit_har(self._days)
-        due = self._garch is None or now_s // DAY_S % _REFIT_DAYS == 0
+        due = not self._was_fitted or now_s // DAY_S % _REFIT_DAYS == 0
         if due and now_s >= self._fit_from_s and len(self._returns) >= _LEAST_GARCH_HOURS:
-            returns = list(self._returns)
+            returns, self._was_fitted = list(self._returns), True
             # a fit that is refused ends the model before it too: an old one errs by more than none
             self._garch = garch.fit_garch(returns)
             if self._garch is not None:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections import deque
-from dataclasses import replace
-from itertools import islice
-from operator import attrgetter, itemgetter
 from statistics import fmean
 
 from keeper.core.model.bar import DAY_S, HOUR_S, Quote, Sample
@@ -41,8 +37,10 @@ class Implied(Instrument):
     def __init__(self, policy: Policy) -> None:
         key = policy.pool(policy.signal_pool)
         self._policy = policy
-        self._samples: deque[Sample] = deque()
-        self._closes: deque[tuple[int, float]] = deque()
+        self._samples: list[Sample] = []
+        self._sampled_s: list[int] = []
+        self._closes: list[float] = []
+        self._closed_s: list[int] = []
         self._means: dict[int, float] = {}
         self._quote: Quote | None = None
         self._told: Measure | None = None
@@ -52,15 +50,18 @@ class Implied(Instrument):
     def hour(self, candle: Candle) -> None:
         """Keep the price, by which fees in both tokens are put together."""
         self._means.clear()
-        self._closes.append((candle.end_s, candle.close))
-        while self._closes[0][0] <= candle.end_s - 30 * DAY_S:
-            self._closes.popleft()
+        old = bisect_right(self._closed_s, candle.end_s - 30 * DAY_S)
+        del self._closes[:old], self._closed_s[:old]
+        self._closes.append(candle.close)
+        self._closed_s.append(candle.end_s)
 
     def sample(self, sample: Sample) -> None:
         """Keep the fee growth."""
         self._samples.append(sample)
-        while len(self._samples) > 1 and self._samples[1].timestamp_s <= sample.timestamp_s - 30 * DAY_S:
-            self._samples.popleft()
+        self._sampled_s.append(sample.timestamp_s)
+        old = bisect_right(self._sampled_s, sample.timestamp_s - 30 * DAY_S) - 1
+        if old > 0:
+            del self._samples[:old], self._sampled_s[:old]
 
     def quote(self, quote: Quote) -> None:
         """Keep what options say."""
@@ -69,36 +70,33 @@ class Implied(Instrument):
 
     def measures(self, moment: Moment, before: Measures, /) -> Measures:
         """The term structure, its ratio to realised volatility, and the outside one."""
-        found = {name: self._tenor(moment, tenor_s) for name, _, tenor_s in TENORS}
+        now = self._growth_now(moment)
+        found = {name: self._tenor(moment, now, tenor_s) for name, _, tenor_s in TENORS}
         found[names.IMPLIED_OVER_REALISED] = self._ratio(moment, found, before)
         found[names.VOLATILITY_OUTSIDE] = self._outside(moment)
         return found
 
-    def _tenor(self, moment: Moment, tenor_s: int) -> Measure:
+    def _tenor(self, moment: Moment, now: tuple[int, int, int] | None, tenor_s: int) -> Measure:
         """Volatility at which the fees of the tenor equal the loss to arbitrage.
 
         Fee growth is what liquidity providers get: the protocol's part is taken before it. It is an average over the tenor and
         has no age of its own.
         """
         source = self._policy.signal_pool
-        now = self._growth_now(moment)
         then = self._sample_before(moment.now_s - tenor_s)
         if now is None or then is None or then.timestamp_s >= now[0]:
             return missing(UNIT, moment.now_s, source, "no earlier sample of fee growth")
         at_s, growth0, growth1 = now
         growth0 = (growth0 - then.fee_growth_global0_x128) % _WRAP
         growth1 = (growth1 - then.fee_growth_global1_x128) % _WRAP
-        if max(growth0, growth1) >= _BACKWARDS:
+        if growth0 >= _BACKWARDS or growth1 >= _BACKWARDS:
             return missing(UNIT, moment.now_s, source, "fee growth ran backwards: the sample is of an orphaned block")
         seconds = at_s - then.timestamp_s
         sqrt_price = self._mean_sqrt_price(moment, then.timestamp_s)
         if sqrt_price is None:
             return missing(UNIT, moment.now_s, source, "no price is known")
         value = implied_volatility_from_fee_growth(
-            growth0_x128=growth0,
-            growth1_x128=growth1,
-            sqrt_price=sqrt_price,
-            seconds=seconds,
+            growth0_x128=growth0, growth1_x128=growth1, sqrt_price=sqrt_price, seconds=seconds
         )
         # the first tenor is good once it spans what the keeper waits for anyway; the longer ones when they are nearly whole
         wanted = min(self._policy.signals.min_history_s, tenor_s) if tenor_s == DAY_S else int(0.9 * tenor_s)
@@ -119,19 +117,19 @@ class Implied(Instrument):
 
     def _sample_before(self, at_s: int) -> Sample | None:
         """The newest sample not younger than ``at_s``; the oldest there is where all are younger."""
-        place = bisect_right(self._samples, at_s, key=attrgetter("timestamp_s"))
+        place = bisect_right(self._sampled_s, at_s)
         return self._samples[max(place - 1, 0)] if self._samples else None
 
     def _mean_sqrt_price(self, moment: Moment, since_s: int) -> float | None:
         """Square root of the mean price of the hours since, raw token1 per raw token0; within the hour, the newest price."""
-        first = bisect_right(self._closes, since_s, key=itemgetter(0))
+        first = bisect_right(self._closed_s, since_s)
         if first < len(self._closes):
             if first not in self._means:
-                self._means[first] = fmean([close for _, close in islice(self._closes, first, None)])
+                self._means[first] = fmean(self._closes[first:])
             return self._raw_sqrt(self._means[first])
         if moment.state is not None:
             return moment.state.sqrt_price_x96 / 2**96
-        return self._raw_sqrt(self._closes[-1][1]) if self._closes else None
+        return self._raw_sqrt(self._closes[-1]) if self._closes else None
 
     def _raw_sqrt(self, log_human: float) -> float:
         return math.exp(((log_human if self._base_is_0 else -log_human) - self._shift) / 2)
@@ -166,4 +164,4 @@ class Implied(Instrument):
         age_s = moment.now_s - quote.as_of_s
         if abs(age_s) <= 2 * HOUR_S:
             return self._told
-        return replace(self._told, quality=Quality.STALE, note=f"made {age_s} s ago")
+        return self._told._replace(quality=Quality.STALE, note=f"made {age_s} s ago")

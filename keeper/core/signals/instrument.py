@@ -6,7 +6,8 @@ It is the same object in the daemon, in a replay and in a backtest. It knows onl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from keeper.core.model.bar import Quote, Sample
 from keeper.core.model.pool import PoolState
@@ -14,8 +15,7 @@ from keeper.core.model.view import Quality
 from keeper.core.signals.candle import Candle
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
+class Measure(NamedTuple):
     """A number and how far it can be relied on."""
 
     value: float | None
@@ -67,12 +67,12 @@ class Instrument:
 
 def missing(unit: str, as_of_s: int, source: str, note: str) -> Measure:
     """No value, and why."""
-    return Measure(value=None, unit=unit, as_of_s=as_of_s, source=source, quality=Quality.MISSING, note=note)
+    return Measure(None, unit, as_of_s, source, Quality.MISSING, note)
 
 
 def stale(measures: Measures, note: str) -> Measures:
     """The same numbers, too old to be relied on, and why; what is missing stays as it is."""
     return {
-        name: measure if measure.value is None else replace(measure, quality=Quality.STALE, note=note)
+        name: measure if measure.value is None else measure._replace(quality=Quality.STALE, note=note)
         for name, measure in measures.items()
     }

@@ -23,6 +23,8 @@ class Kind(IntEnum):
 
 def in_order(history: MarketHistory) -> Iterator[tuple[Kind, Piece]]:
     """Every piece when it became known: a bar at its end, a sample at its block, a quote when it was seen."""
+    if not (history.hours or history.samples or history.quotes):
+        return ((Kind.MINUTE, bar) for bar in history.minutes)
     series = (
         ((Kind.MINUTE, bar) for bar in history.minutes),
         ((Kind.HOUR, bar) for bar in history.hours),
@@ -42,7 +44,8 @@ class Tally:
     def __init__(self, pool: str) -> None:
         self._pool = pool
         self._digest = hashlib.sha256(pool.encode())
-        self._stretches: dict[Kind, Stretch] = dict.fromkeys(Kind, NOTHING)
+        self._firsts, self._lasts, self._rows = ([0] * len(Kind) for _ in range(3))
+        self._ref: HistoryRef | None = None
 
     def add(self, kind: Kind, piece: Piece, *, not_before_s: int = 0) -> None:
         """Count one more.
@@ -50,26 +53,35 @@ class Tally:
         Raises:
             ValueError: it is older than the one before of its kind, a bar of the same time, or older than ``not_before_s``.
         """
-        at_s, known = named_at_s(piece), self._stretches[kind]
-        least_s = known.last_s + isinstance(piece, PriceBar) if known.rows else 0
-        if at_s < max(least_s, not_before_s):
-            raise ValueError(
-                f"{kind.name.lower()} of {at_s} s: the newest is of {known.last_s} s, the window from {not_before_s} s"
-            )
-        self._stretches[kind] = Stretch(first_s=known.first_s if known.rows else at_s, last_s=at_s, rows=known.rows + 1)
+        at_s, last_s = named_at_s(piece), self._lasts[kind]
+        least_s = last_s + isinstance(piece, PriceBar) if self._rows[kind] else 0
+        if at_s < least_s or at_s < not_before_s:
+            raise ValueError(f"{kind.name.lower()} of {at_s} s: the newest is of {last_s} s, the window from {not_before_s} s")
+        if not self._rows[kind]:
+            self._firsts[kind] = at_s
+        self._lasts[kind] = at_s
+        self._rows[kind] += 1
         self._digest.update(repr(piece).encode())
+        self._ref = None
 
     @property
     def ref(self) -> HistoryRef:
         """Names what was counted."""
-        return HistoryRef(
-            pool=self._pool,
-            minutes=self._stretches[Kind.MINUTE],
-            hours=self._stretches[Kind.HOUR],
-            samples=self._stretches[Kind.SAMPLE],
-            quotes=self._stretches[Kind.QUOTE],
-            digest=self._digest.hexdigest(),
-        )
+        if self._ref is None:
+            self._ref = HistoryRef(
+                pool=self._pool,
+                minutes=self._stretch(Kind.MINUTE),
+                hours=self._stretch(Kind.HOUR),
+                samples=self._stretch(Kind.SAMPLE),
+                quotes=self._stretch(Kind.QUOTE),
+                digest=self._digest.hexdigest(),
+            )
+        return self._ref
+
+    def _stretch(self, kind: Kind) -> Stretch:
+        if not self._rows[kind]:
+            return NOTHING
+        return Stretch(first_s=self._firsts[kind], last_s=self._lasts[kind], rows=self._rows[kind])
 
 
 def reference(history: MarketHistory) -> HistoryRef:

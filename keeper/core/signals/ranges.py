@@ -15,12 +15,13 @@ def share_of(kind: LayerKind) -> Callable[[MarketView, Policy], SignalReading]:
 
     For insurance that is the time in which the price stood in one of its wings: little, by design. Missing until watched.
     """
+    name = names.in_range_share(kind)
 
     def signal(view: MarketView, _policy: Policy) -> SignalReading:
         memory = view.memory.layer(kind)
         value = memory.in_range_s / memory.watched_s if memory is not None and memory.watched_s > 0 else None
         return SignalReading(
-            name=names.in_range_share(kind),
+            name=name,
             value=value,
             unit="fraction of time",
             as_of_s=view.now_s if view.memory.last_cycle_s is None else view.memory.last_cycle_s,

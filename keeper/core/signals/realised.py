@@ -8,20 +8,19 @@ fees, or volatility reads low. Prices are those of block ends: what was pushed a
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from operator import attrgetter
 
 from keeper.core.model.bar import HOUR_S, MINUTE_S
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import Quality
 from keeper.core.quant.checks import SECONDS_A_YEAR
+from keeper.core.quant.exact_sum import rounded
 from keeper.core.quant.volatility import Bar, annualised, garman_klass, jump, parkinson, rogers_satchell, yang_zhang
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
+from keeper.core.signals.hours import ClosedHours, HourSums, Sums
 from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
 
 UNIT = "per year"
@@ -39,34 +38,6 @@ Ref: Mancini 2009, with the threshold as a ceiling.
 _LEAST_USUAL_S = 24 * HOUR_S
 _BIPOWER = math.pi / 2
 _TENORS = ((names.VOLATILITY_1D, 24), (names.VOLATILITY_7D, 7 * 24), (names.VOLATILITY_30D, WINDOW_HOURS))
-
-
-@dataclass(slots=True, kw_only=True)
-class HourSums:
-    """What one hour adds to every window that it lies in."""
-
-    start_s: int
-    covered_s: int = 0
-    swaps: int = 0
-    sampled_s: int = 0
-    """Time over which ``variance`` was measured."""
-    variance: float = 0.0
-    """Sub-sampled realised variance over ``sampled_s``."""
-    bipower: float = 0.0
-    """Of the same returns: what of the variance is not jumps."""
-    finest: float = 0.0
-    """Sum of squared one-minute returns."""
-    minutes: int = 0
-
-    @property
-    def fine_sampled_s(self) -> int:
-        """``sampled_s`` of an hour whose minutes are known."""
-        return self.sampled_s if self.minutes else 0
-
-    @property
-    def fine_variance(self) -> float:
-        """``variance`` of an hour whose minutes are known."""
-        return self.variance if self.minutes else 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,37 +81,41 @@ class Realised(Instrument):
         self._returns: deque[float] = deque(maxlen=self._stride)
         self._ewma = Ewma(half_life_s=rules.ewma_half_life_s)
         self._open_hour: HourSums | None = None
-        self._hours: deque[HourSums] = deque(maxlen=WINDOW_HOURS)
+        self._closed = ClosedHours(WINDOW_HOURS)
         self._flat_hours = max(flat_window_s(policy) // HOUR_S, 2)
+        self._windows = {self._flat_hours, *(hours for _, hours in _TENORS)}
         self._bars: deque[Candle] = deque(maxlen=self._flat_hours)
         self._end_s: int | None = None
         self._of_hour: dict[str, float | None] = {}
-        self._closed: dict[tuple[int, str], tuple[float, ...]] = {}
-        self._usual: float | None = None
+        self._swaps_of_bars = 0
+        self._closed_since: dict[int, Sums] = {}
+        self._of_open: Sums | None = None
+        self._most: dict[int, float] = {}
         self._graded: tuple[int, tuple[Quality, str]] | None = None
 
     def minute(self, candle: Candle) -> None:
         """Add the minute's returns to its hour and to the moving average."""
+        close, stride, closes = candle.close, self._stride, self._closes
         if self._end_s != candle.start_s:
             self._begin_at(candle.open)
         self._end_s = candle.end_s
         hour = self._hour_of(candle)
         hour.covered_s += MINUTE_S
         hour.swaps += candle.swaps
-        hour.finest += (candle.close - candle.open) ** 2
+        hour.finest += (close - candle.open) ** 2
         hour.minutes += 1
-        self._closes.append(candle.close)
-        if len(self._closes) <= self._stride:
+        closes.append(close)
+        if len(closes) <= stride:
             return
-        r = self.bounded(candle.close - self._closes[0], self._stride * MINUTE_S)
-        hour.variance += r * r / self._stride
+        r = self.bounded(close - closes[0], stride * MINUTE_S)
+        hour.variance += r * r / stride
         hour.sampled_s += MINUTE_S
-        if len(self._returns) == self._stride:
-            hour.bipower += _BIPOWER * abs(r) * abs(self._returns[0]) / self._stride
+        if len(self._returns) == stride:
+            hour.bipower += _BIPOWER * abs(r) * abs(self._returns[0]) / stride
         else:
-            hour.bipower += r * r / self._stride  # no earlier return to hold it against
+            hour.bipower += r * r / stride  # no earlier return to hold it against
         self._returns.append(r)
-        self._ewma.update(r * r / (self._stride * MINUTE_S), MINUTE_S)
+        self._ewma.update(r * r / (stride * MINUTE_S), MINUTE_S)
 
     def hour(self, candle: Candle) -> None:
         """Close the hour; where no minutes of it are known, its own return stands for them."""
@@ -166,24 +141,37 @@ class Realised(Instrument):
     @property
     def hours(self) -> Sequence[HourSums]:
         """The closed hours of the last 30 days, oldest first."""
-        return self._hours
+        return self._closed.hours
+
+    def last_days(self) -> list[float] | None:
+        """Variances of the 30 stretches of 24 hours that end with the newest closed hour; None where hours are missing."""
+        hours = self._closed.hours
+        if len(hours) < WINDOW_HOURS or hours[-1].start_s - hours[0].start_s != (WINDOW_HOURS - 1) * HOUR_S:
+            return None
+        return self._closed.rates(24)
 
     def bounded(self, r: float, seconds: int) -> float:
         """A return over so many seconds, at most :data:`MOST_DEVIATIONS` of what the closed hours of 30 days make usual.
 
         While less than a day of them is known, the operator's usual volatility stands for it.
         """
-        if self._usual is None:
-            sampled_s = sum(hour.sampled_s for hour in self._hours)
-            total = math.fsum(hour.variance for hour in self._hours)
-            told = self._policy.regimes.usual_volatility**2 / SECONDS_A_YEAR
-            self._usual = total / sampled_s if sampled_s >= _LEAST_USUAL_S and total > 0 else told
-        most = MOST_DEVIATIONS * math.sqrt(self._usual * seconds)
+        most = self._most.get(seconds)
+        if most is None:
+            most = self._most[seconds] = MOST_DEVIATIONS * math.sqrt(self._usual_rate() * seconds)
         return min(max(r, -most), most)
+
+    def _usual_rate(self) -> float:
+        """Variance per second of the closed hours of 30 days, or the operator's."""
+        known = self._closed.all()
+        total = rounded(known.variance)
+        if known.sampled_s >= _LEAST_USUAL_S and total > 0:
+            return total / known.sampled_s
+        return self._policy.regimes.usual_volatility**2 / SECONDS_A_YEAR
 
     def variance_day(self) -> float | None:
         """Exponentially weighted variance of a day; None before the first return."""
-        return None if self._ewma.rate is None else self._ewma.rate * 86_400
+        rate = self._ewma.rate
+        return None if rate is None else rate * 86_400
 
     def grade(self, now_s: int) -> tuple[Quality, str]:
         """How far anything that is measured over the look-back can be relied on, and why not."""
@@ -198,12 +186,11 @@ class Realised(Instrument):
         if now_s - self._end_s > rules.stale_after_s:
             return Quality.STALE, f"the newest bar ended {now_s - self._end_s} s ago"
         since_s = (now_s - rules.lookback_s) // HOUR_S * HOUR_S
-        covered_s = self._sum(since_s, "covered_s")
-        if covered_s < rules.min_history_s - MINUTE_S:
-            return Quality.SHORT, f"{covered_s:.0f} s of bars in the look-back, {rules.min_history_s} wanted"
-        swaps = self._sum(since_s, "swaps")
-        if swaps < MIN_SWAPS:
-            return Quality.SHORT, f"{swaps:.0f} swaps in the look-back, {MIN_SWAPS} wanted"
+        known = self._sums(since_s)
+        if known.covered_s < rules.min_history_s - MINUTE_S:
+            return Quality.SHORT, f"{known.covered_s} s of bars in the look-back, {rules.min_history_s} wanted"
+        if known.swaps < MIN_SWAPS:
+            return Quality.SHORT, f"{known.swaps} swaps in the look-back, {MIN_SWAPS} wanted"
         return Quality.GOOD, ""
 
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
@@ -211,11 +198,12 @@ class Realised(Instrument):
         quality, note = self.grade(moment.now_s)
         if quality is Quality.MISSING:
             return {name: missing(UNIT, moment.now_s, self._policy.signal_pool, note) for name in _NAMES}
+        sums = {hours: self._sums(self._since_s(hours)) for hours in self._windows}
         return {
             names.VOLATILITY_EWMA: self._measure(_volatility(self._ewma.rate), quality, note),
-            **{name: self._window(hours, quality, note) for name, hours in _TENORS},
-            names.VOLATILITY_TSRV: self._measure(self._two_scale(), quality, note),
-            names.JUMP_SHARE: self._measure(self._jump_share(), quality, note, unit="fraction of variance"),
+            **{name: self._window(sums[hours], hours, quality, note) for name, hours in _TENORS},
+            names.VOLATILITY_TSRV: self._measure(self._two_scale(sums[self._flat_hours]), quality, note),
+            names.JUMP_SHARE: self._measure(_jump_share(sums[24]), quality, note, unit="fraction of variance"),
             **self._ranges(quality, note),
         }
 
@@ -226,7 +214,7 @@ class Realised(Instrument):
         self._closes.append(log_price)
 
     def _hour_of(self, candle: Candle) -> HourSums:
-        self._graded = None
+        self._graded = self._of_open = None
         start_s = candle.start_s // HOUR_S * HOUR_S
         if self._open_hour is not None and self._open_hour.start_s != start_s:
             self._close_hour()
@@ -236,73 +224,60 @@ class Realised(Instrument):
 
     def _close_hour(self) -> None:
         if self._open_hour is not None:
-            self._hours.append(self._open_hour)
+            self._closed.append(self._open_hour)
             self._open_hour = None
             self._of_hour.clear()
-            self._closed.clear()
-            self._usual = None
+            self._closed_since.clear()
+            self._most.clear()
 
     def _since_s(self, count: int) -> int:
         """When the last ``count`` whole hours began."""
         assert self._end_s is not None
         return self._end_s // HOUR_S * HOUR_S - count * HOUR_S
 
-    def _sum(self, since_s: int, name: str) -> float:
-        """Sum of a number over the hours that began then or later, the one that is open among them.
-
-        The part of the closed ones is kept until the next one closes, as a few numbers with exactly the same sum, so that the
-        open hour is added without a second rounding.
-        """
-        closed = self._closed.get((since_s, name))
+    def _sums(self, since_s: int) -> Sums:
+        """Over the hours that began then or later, the one that is open among them."""
+        closed = self._closed_since.get(since_s)
         if closed is None:
-            first = bisect_left(self._hours, since_s, key=attrgetter("start_s"))
-            closed = _exact_parts(list(map(attrgetter(name), islice(self._hours, first, None))))
-            self._closed[since_s, name] = closed
+            closed = self._closed_since[since_s] = self._closed.since(since_s)
         if self._open_hour is None or self._open_hour.start_s < since_s:
-            return math.fsum(closed)
-        return math.fsum((*closed, getattr(self._open_hour, name)))
+            return closed
+        if self._of_open is None:
+            self._of_open = self._open_hour.sums()
+        return closed.with_more(self._of_open)
 
-    def _window(self, hours: int, quality: Quality, note: str) -> Measure:
-        since_s = self._since_s(hours)
-        sampled_s = self._sum(since_s, "sampled_s")
-        rate = self._sum(since_s, "variance") / sampled_s if sampled_s else None
-        if quality is Quality.GOOD and sampled_s < 0.9 * hours * HOUR_S:
-            quality, note = Quality.SHORT, f"{sampled_s / HOUR_S:.0f} of {hours} hours are known"
+    def _window(self, known: Sums, hours: int, quality: Quality, note: str) -> Measure:
+        rate = rounded(known.variance) / known.sampled_s if known.sampled_s else None
+        if quality is Quality.GOOD and known.sampled_s < 0.9 * hours * HOUR_S:
+            quality, note = Quality.SHORT, f"{known.sampled_s / HOUR_S:.0f} of {hours} hours are known"
         return self._measure(_volatility(rate), quality, note)
 
-    def _two_scale(self) -> float | None:
+    def _two_scale(self, known: Sums) -> float | None:
         """Variance at the sampling interval with the noise of single minutes taken out; uncorrected where noise outweighs it.
 
         Ref: Zhang, Mykland & Ait-Sahalia 2005, eq. 55 and 64, on the returns of every minute.
         """
-        since_s = self._since_s(self._flat_hours)
-        minutes, sampled_s = self._sum(since_s, "minutes"), self._sum(since_s, "fine_sampled_s")
+        minutes, sampled_s = known.minutes, known.fine_sampled_s
         if minutes <= self._stride or not sampled_s:
             return None
-        slow = self._sum(since_s, "fine_variance") / sampled_s
+        slow = rounded(known.fine_variance) / sampled_s
         if self._stride == 1:  # there is no finer scale to tell the noise by
             return _volatility(slow)
-        fast = self._sum(since_s, "finest") / (minutes * MINUTE_S)
+        fast = rounded(known.finest) / (minutes * MINUTE_S)
         share = (minutes - self._stride + 1) / self._stride / minutes
         corrected = (slow - share * fast) / (1 - share)
         return _volatility(corrected if corrected > 0 else slow)
-
-    def _jump_share(self) -> float | None:
-        since_s = self._since_s(24)
-        if not self._sum(since_s, "sampled_s"):
-            return None
-        total = self._sum(since_s, "variance")
-        return jump(total, self._sum(since_s, "bipower")) / total if total > 0 else 0.0
 
     def _ranges(self, quality: Quality, note: str) -> Measures:
         bars, least = self._bars, self._policy.signals.min_history_s // HOUR_S
         if quality is Quality.GOOD and len(bars) < least:
             quality, note = Quality.SHORT, f"{len(bars)} whole hours follow on one another, {least} wanted"
-        if quality is Quality.GOOD and sum(bar.swaps for bar in bars) < SWAPS_A_BAR * len(bars):
-            quality, note = Quality.SHORT, f"fewer than {SWAPS_A_BAR} swaps an hour"
         if not self._of_hour:
             of_hours = [candle.bar for candle in bars]
             self._of_hour = {name: _estimate(estimator, of_hours) for name, estimator in _RANGES.items()}
+            self._swaps_of_bars = sum(bar.swaps for bar in bars)
+        if quality is Quality.GOOD and self._swaps_of_bars < SWAPS_A_BAR * len(bars):
+            quality, note = Quality.SHORT, f"fewer than {SWAPS_A_BAR} swaps an hour"
         return {name: self._measure(value, quality, note) for name, value in self._of_hour.items()}
 
     def _measure(self, value: float | None, quality: Quality, note: str, unit: str = UNIT) -> Measure:
@@ -335,12 +310,11 @@ def _estimate(estimator: Callable[[Sequence[Bar]], float], bars: Sequence[Bar]) 
     return annualised(max(estimator(bars), 0.0), HOUR_S) if len(bars) > 2 else None
 
 
-def _exact_parts(values: Sequence[float]) -> tuple[float, ...]:
-    """As few numbers as can be whose exact sum is that of ``values``."""
-    parts: list[float] = []
-    while rest := math.fsum((*values, *(-part for part in parts))):
-        parts.append(rest)
-    return tuple(parts)
+def _jump_share(known: Sums) -> float | None:
+    if not known.sampled_s:
+        return None
+    total = rounded(known.variance)
+    return jump(total, rounded(known.bipower)) / total if total > 0 else 0.0
 
 
 def _volatility(rate: float | None) -> float | None:

@@ -26,7 +26,7 @@ class Scheduled(Instrument):
         self._rules = policy.calendar
         self._horizon_s = policy.ladder.horizon_s
         self._steps = steps(policy.calendar.calendar, lead_s=policy.calendar.lead_s)
-        self._seen: tuple[int, CalendarOutlook] | None = None
+        self._seen: tuple[int, CalendarOutlook, Quality, str] | None = None
 
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
         """Multiplier, and hours until the next event that acts."""
@@ -36,30 +36,28 @@ class Scheduled(Instrument):
                 names.CALENDAR: missing(UNIT, moment.now_s, "calendar", why),
                 names.CALENDAR_NEXT: missing("hours", moment.now_s, "calendar", why),
             }
-        seen = self._outlook(moment.now_s)
-        quality, note = Quality.GOOD, "" if seen.event is None else f"{seen.event.title}, {seen.phase.value}"
-        if seen.exhausted:
-            quality, note = Quality.STALE, f"has run out for {', '.join(seen.exhausted)}: keeper calendar import"
-        found = {
-            names.CALENDAR: Measure(
-                value=seen.multiplier, unit=UNIT, as_of_s=moment.now_s, source="calendar", quality=quality, note=note
-            ),
-            names.CALENDAR_NEXT: missing("hours", moment.now_s, "calendar", "no further event is known"),
-        }
-        if seen.next_event is not None:
-            found[names.CALENDAR_NEXT] = Measure(
+        seen, quality, note = self._outlook(moment.now_s)
+        return {
+            names.CALENDAR: Measure(seen.multiplier, UNIT, moment.now_s, "calendar", quality, note),
+            names.CALENDAR_NEXT: missing("hours", moment.now_s, "calendar", "no further event is known")
+            if seen.next_event is None
+            else Measure(
                 value=(seen.next_event.at_s - moment.now_s) / 3_600,
                 unit="hours",
                 as_of_s=moment.now_s,
                 source="calendar",
                 quality=quality,
                 note=seen.next_event.title,
-            )
-        return found
+            ),
+        }
 
-    def _outlook(self, now_s: int) -> CalendarOutlook:
-        """The calendar's, kept until its next step; the countdown in it is that of an earlier moment."""
+    def _outlook(self, now_s: int) -> tuple[CalendarOutlook, Quality, str]:
+        """The calendar's and what it is worth, kept until its next step; the countdown in it is that of an earlier moment."""
         step = bisect_right(self._steps, now_s)
         if self._seen is None or self._seen[0] != step:
-            self._seen = step, outlook(self._rules.calendar, now_s, horizon_s=self._horizon_s, lead_s=self._rules.lead_s)
-        return self._seen[1]
+            seen = outlook(self._rules.calendar, now_s, horizon_s=self._horizon_s, lead_s=self._rules.lead_s)
+            quality, note = Quality.GOOD, "" if seen.event is None else f"{seen.event.title}, {seen.phase.value}"
+            if seen.exhausted:
+                quality, note = Quality.STALE, f"has run out for {', '.join(seen.exhausted)}: keeper calendar import"
+            self._seen = step, seen, quality, note
+        return self._seen[1:]

@@ -1,10 +1,13 @@
-"""All instruments together: fed with what is new, read at any time, made anew at every midnight.
+"""All instruments together: fed with what is new, read at any time, made anew at every turn of the windows.
 
 The readings of a cycle are a function of view, history and policy alone. This object only spares the work of making the same
-sums again: whoever feeds it the whole history of the day's windows at once, or piece by piece, reads the same numbers.
+sums again: whoever feeds it the whole history of the windows at once, or piece by piece, reads the same numbers.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
 
 from keeper.core.model.bar import DAY_S, HOUR_S, HistoryRef, MarketHistory, PriceBar, Quote, Sample
 from keeper.core.model.policy import Policy
@@ -23,42 +26,58 @@ from keeper.core.signals.order import Kind, Piece, Tally, in_order, known_at_s
 from keeper.core.signals.realised import Realised
 from keeper.core.signals.scheduled import Scheduled
 from keeper.core.signals.stress import WINDOW, Stress
-from keeper.core.signals.windows import Since, since
+from keeper.core.signals.windows import TURN_S, Since, since
 
 
-class SignalState:
-    """What the readings of one day are made of.
+def instruments(policy: Policy, begin: Since) -> tuple[Instrument, ...]:
+    """Every instrument, each after those whose numbers it looks at.
 
     Args:
         policy: the rules.
-        now_s: chain time of any moment of the day.
+        begin: of the windows that they will be fed.
+    """
+    realised = Realised(policy)
+    return (
+        realised,
+        Forecasts(policy, realised, fit_from_s=begin.turn_s - (SCORED_DAYS + 7) * DAY_S),
+        Implied(policy),
+        Momentum(policy),
+        Flow(policy),
+        Breadth(policy),
+        Lending(policy),
+        Marks(policy),
+        Scheduled(policy),
+    )
+
+
+class SignalState:
+    """What the readings between two turns are made of.
+
+    Args:
+        policy: the rules.
+        now_s: chain time of any moment between the turns.
+        made: makes the instruments.
     """
 
-    def __init__(self, policy: Policy, now_s: int) -> None:
+    def __init__(
+        self, policy: Policy, now_s: int, made: Callable[[Policy, Since], tuple[Instrument, ...]] = instruments
+    ) -> None:
         self.policy = policy
         self.since: Since = since(now_s)
+        self._begins = [self.since.of(kind) for kind in Kind]
         self._lens = Lens(policy)
-        realised = Realised(policy)
-        fit_from_s = self.since.midnight_s - (SCORED_DAYS + 7) * DAY_S
-        self._instruments: tuple[Instrument, ...] = (
-            realised,
-            Forecasts(policy, realised, fit_from_s=fit_from_s),
-            Implied(policy),
-            Momentum(policy),
-            Flow(policy),
-            Breadth(policy),
-            Lending(policy),
-            Marks(policy),
-            Scheduled(policy),
-        )
+        self._instruments = made(policy, self.since)
+        # only who listens is called: most instruments ignore most of what comes
+        self._on_minute = [one.minute for one in self._instruments if type(one).minute is not Instrument.minute]
+        self._on_hour = [one.hour for one in self._instruments if type(one).hour is not Instrument.hour]
         self._stress = Stress(policy)
-        self._remember_from_s = self.since.midnight_s - WINDOW * HOUR_S
+        self._remember_from_s = self.since.turn_s - WINDOW * HOUR_S
         self._tally = Tally(policy.signal_pool)
         self.known_until_s = 0
 
     def covers(self, now_s: int) -> bool:
         """Whether the windows are those of ``now_s``."""
-        return now_s // DAY_S * DAY_S == self.since.midnight_s
+        return self.since.turn_s <= now_s < self.since.turn_s + TURN_S
 
     def feed(self, more: MarketHistory) -> None:
         """Take in what is new, in order of time; nothing may be older than what was taken in before of the same kind.
@@ -69,7 +88,7 @@ class SignalState:
         if more.pool != self.policy.signal_pool:
             raise ValueError(f"history is of pool {more.pool}, signals are read from {self.policy.signal_pool}")
         for kind, piece in in_order(more):
-            self._tally.add(kind, piece, not_before_s=self.since.of(kind))
+            self._tally.add(kind, piece, not_before_s=self._begins[kind])
             self.known_until_s = max(self.known_until_s, known_at_s(piece))
             self._hand_on(kind, piece)
 
@@ -82,7 +101,7 @@ class SignalState:
         """What every instrument says, in their order."""
         found: dict[str, Measure] = {}
         for instrument in self._instruments:
-            found |= instrument.measures(moment, found)
+            found.update(instrument.measures(moment, found))
         return found
 
     def read(self, block: BlockRef, state: PoolState | None) -> tuple[SignalReading, ...]:
@@ -94,15 +113,15 @@ class SignalState:
         """
         found = self.measures(Moment(now_s=block.timestamp_s, state=state))
         scores = self._stress.scores(found)
-        found |= self._stress.measures(block.timestamp_s, scores)
-        return tuple(reading_of(name, measure, block, scores.get(name)) for name, measure in found.items())
+        found.update(self._stress.measures(block.timestamp_s, scores))
+        return tuple([reading_of(name, measure, block, scores.get(name)) for name, measure in found.items()])
 
     def _hand_on(self, kind: Kind, piece: Piece) -> None:
         match piece:
             case PriceBar():
                 candle = self._lens.candle(piece)
-                for instrument in self._instruments:
-                    (instrument.minute if kind is Kind.MINUTE else instrument.hour)(candle)
+                for take in self._on_minute if kind is Kind.MINUTE else self._on_hour:
+                    take(candle)
                 if kind is Kind.HOUR and candle.end_s > self._remember_from_s:
                     self._stress.push(self.measures(Moment(now_s=candle.end_s)))
             case Sample():
@@ -115,14 +134,28 @@ class SignalState:
 
 def reading_of(name: str, measure: Measure, block: BlockRef, z: float | None = None) -> SignalReading:
     """A measure as it is journaled."""
-    return SignalReading(
-        name=name,
-        value=measure.value,
-        unit=measure.unit,
-        as_of_s=measure.as_of_s,
-        block=block.number,
-        source=measure.source,
-        quality=measure.quality,
-        note=measure.note,
-        z=z,
-    )
+    made = SignalReading.__new__(SignalReading)
+    # straight into the slots: by its own constructor it takes more than twice as long, and every cycle makes fifty
+    _put_name(made, name)
+    _put_value(made, measure.value)
+    _put_unit(made, measure.unit)
+    _put_as_of_s(made, measure.as_of_s)
+    _put_block(made, block.number)
+    _put_source(made, measure.source)
+    _put_quality(made, measure.quality)
+    _put_note(made, measure.note)
+    _put_z(made, z)
+    return made
+
+
+(
+    _put_name,
+    _put_value,
+    _put_unit,
+    _put_as_of_s,
+    _put_block,
+    _put_source,
+    _put_quality,
+    _put_note,
+    _put_z,
+) = (getattr(SignalReading, slot.name).__set__ for slot in fields(SignalReading))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import Quality
-from keeper.core.quant.fusion import Term, stress_score
+from keeper.core.quant.fusion import named_score
 from keeper.core.quant.robust import RollingMedian, z_of
 from keeper.core.signals import names
 from keeper.core.signals.instrument import Measure, Measures, missing
@@ -30,7 +30,7 @@ class Stress:
         weights = {one.name: counted_weight(one.name, one.weight) for one in policy.stress.weights}
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self._windows = {name: RollingMedian(WINDOW) for name in RISKS}
-        self._kept: dict[str, tuple[Measure | None, float | None]] = {}
+        self._kept: dict[str, tuple[Measure, float | None]] = {}
 
     def push(self, measures: Measures) -> None:
         """Remember the values at the end of an hour."""
@@ -42,11 +42,17 @@ class Stress:
 
     def scores(self, measures: Measures) -> dict[str, float]:
         """Stress of each signal, in deviations from its own past; one without a usable value or enough past is left out."""
-        found = {}
+        found, kept = {}, self._kept
         for name in self._windows:
-            z = self._z(name, measures.get(name))
-            if z is not None:
-                found[name] = z
+            measure = measures.get(name)
+            if measure is None or measure.value is None:
+                continue
+            # that of the very same measure stands until the next hour is remembered
+            known = kept.get(name)
+            if known is None or known[0] is not measure:
+                known = kept[name] = measure, self._z(name, measure)
+            if known[1] is not None:
+                found[name] = known[1]
         calendar = measures.get(names.CALENDAR)
         if calendar is not None and calendar.value is not None and calendar.quality is Quality.GOOD:
             found[names.CALENDAR] = scheduled_z(calendar.value)
@@ -54,7 +60,7 @@ class Stress:
 
     def measures(self, now_s: int, scores: dict[str, float]) -> Measures:
         """The score, missing where too little of the weight is available, and how much of it is."""
-        score = stress_score(Term(weight=weight, z=scores.get(name)) for name, weight in self._weights.items())
+        score = named_score(self._weights, scores)
         available = Measure(value=score.available, unit=_AVAILABLE, as_of_s=now_s, source="score")
         if score.value is None or score.available < self._rules.least_available:
             lacking = ", ".join(name for name in self._weights if name not in scores)
@@ -63,14 +69,10 @@ class Stress:
         measure = Measure(value=score.value, unit=_SCORE, as_of_s=now_s, source="score")
         return {names.STRESS_SCORE: measure, names.STRESS_AVAILABLE: available}
 
-    def _z(self, name: str, measure: Measure | None) -> float | None:
-        """Stress of one signal; that of the very same measure is kept until the next hour is remembered."""
-        kept = self._kept.get(name)
-        if kept is None or kept[0] is not measure:
-            value = _scaled(name, measure)
-            z = None if value is None else z_of(self._windows[name], value)
-            kept = self._kept[name] = measure, None if z is None else RISKS[name].turned(z)
-        return kept[1]
+    def _z(self, name: str, measure: Measure) -> float | None:
+        value = _scaled(name, measure)
+        z = None if value is None else z_of(self._windows[name], value)
+        return None if z is None else RISKS[name].turned(z)
 
 
 def _scaled(name: str, measure: Measure | None) -> float | None:

@@ -21,13 +21,14 @@ from keeper.core.signals.breadth import Breadth
 from keeper.core.signals.candle import Candle, Lens
 from keeper.core.signals.flow import Flow
 from keeper.core.signals.forecast import Forecasts
+from keeper.core.signals.hours import HourSums
 from keeper.core.signals.implied import Implied
 from keeper.core.signals.instrument import Instrument, Measure, Moment
 from keeper.core.signals.lending import Lending
 from keeper.core.signals.marks import Marks
 from keeper.core.signals.momentum import Momentum
 from keeper.core.signals.order import Kind, Piece
-from keeper.core.signals.realised import Ewma, HourSums, Realised
+from keeper.core.signals.realised import Ewma, Realised
 from keeper.core.signals.stress import Stress
 
 BENCHMARK = "ewma_14d"

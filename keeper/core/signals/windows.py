@@ -1,7 +1,9 @@
 """How far back the readings look.
 
-Every series begins at a midnight, so that the state made of it is the same whoever makes it and whenever in the day: a keeper
-that has run since the morning and one that was just started read the same numbers. At each midnight it is made anew.
+Every series begins a fixed time before the last turn, so that the state made of it is the same whoever makes it and whenever: a
+keeper that has run for weeks and one that was just started read the same numbers. At each turn it is made anew. A turn is a
+midnight in UTC, every four weeks: more often, a year's backtest would spend its time on making the same sums again; less often,
+a start would.
 """
 
 from __future__ import annotations
@@ -9,10 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from keeper.core.model.bar import DAY_S, MarketHistory
-from keeper.core.signals.order import Kind
+from keeper.core.signals.order import Kind, named_at_s
 
 HOURS_BACK_S = 180 * DAY_S
 MINUTES_BACK_S = 30 * DAY_S
+TURN_S = 28 * DAY_S
+"""Between two turns; whole weeks, as refits are weekly."""
+_FIRST_TURN_S = 7 * DAY_S
+"""From which turns are counted: a Thursday, as every later one."""
 SAMPLES_BACK_S = 31 * DAY_S
 """A day more than the longest window that is measured over samples."""
 QUOTES_BACK_S = 31 * DAY_S
@@ -22,8 +28,8 @@ QUOTES_BACK_S = 31 * DAY_S
 class Since:
     """Chain times from which each series is looked at; all are midnights in UTC."""
 
-    midnight_s: int
-    """Of the day itself."""
+    turn_s: int
+    """The turn before the moment."""
     minutes_s: int
     hours_s: int
     samples_s: int
@@ -35,19 +41,22 @@ class Since:
 
 
 def since(now_s: int) -> Since:
-    """The windows of the day that ``now_s`` lies in."""
-    midnight_s = now_s // DAY_S * DAY_S
+    """The windows of the four weeks that ``now_s`` lies in."""
+    turn_s = (now_s - _FIRST_TURN_S) // TURN_S * TURN_S + _FIRST_TURN_S
     return Since(
-        midnight_s=midnight_s,
-        minutes_s=midnight_s - MINUTES_BACK_S,
-        hours_s=midnight_s - HOURS_BACK_S,
-        samples_s=midnight_s - SAMPLES_BACK_S,
-        quotes_s=midnight_s - QUOTES_BACK_S,
+        turn_s=turn_s,
+        minutes_s=turn_s - MINUTES_BACK_S,
+        hours_s=turn_s - HOURS_BACK_S,
+        samples_s=turn_s - SAMPLES_BACK_S,
+        quotes_s=turn_s - QUOTES_BACK_S,
     )
 
 
 def within(history: MarketHistory, begin: Since) -> MarketHistory:
-    """The part of a history that the windows look at."""
+    """The part of a history that the windows look at; each series is in order of time."""
+    oldest = (one[:1] for one in (history.minutes, history.hours, history.samples, history.quotes))
+    if all(named_at_s(piece) >= begin.of(kind) for kind, pieces in zip(Kind, oldest, strict=True) for piece in pieces):
+        return history
     return replace(
         history,
         minutes=tuple(bar for bar in history.minutes if bar.start_s >= begin.minutes_s),

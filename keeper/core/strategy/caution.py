@@ -9,7 +9,7 @@ from keeper.core.model.ladder import LayerKind
 from keeper.core.model.policy import CalendarPolicy, LadderPolicy, Policy, RegimeWeights
 from keeper.core.model.view import SignalReading, find_reading
 from keeper.core.signals import names
-from keeper.core.signals.calendar import outlook
+from keeper.core.signals.calendar import multiplier_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,4 +69,4 @@ def cautious_weights(ladder: LadderPolicy, weights: RegimeWeights, part: float) 
 
 def event_at(rules: CalendarPolicy, at_s: int, horizon_s: int) -> float:
     """The multiplier of variance that the calendar called for at a moment; 1 without an event."""
-    return outlook(rules.calendar, at_s, horizon_s=horizon_s, lead_s=rules.lead_s).multiplier
+    return multiplier_at(rules.calendar, at_s, horizon_s=horizon_s, lead_s=rules.lead_s)

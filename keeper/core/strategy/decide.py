@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keeper.core.model.decision import (
     CloseLayer,
@@ -23,7 +23,7 @@ from keeper.core.strategy import benefit, gates, triggers
 from keeper.core.strategy.caution import Caution, caution, cautious_weights
 from keeper.core.strategy.compound import worth_compounding
 from keeper.core.strategy.regime import RegimeState, Weather, next_regime, weather
-from keeper.core.strategy.sight import Sight
+from keeper.core.strategy.sight import KINDS, Sight
 from keeper.core.strategy.targets import target_layer
 from keeper.core.strategy.valuation import Worth, worth
 
@@ -79,6 +79,7 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
     state = next_regime(view.memory, seen, policy.regimes, policy.stress, view.now_s)
     careful = caution(readings, policy)
     held = worth(view, policy)
+    unsure = gates.data_quality(seen.forecast)
     frame = _Frame(
         view=view,
         policy=policy,
@@ -87,24 +88,26 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
         weights=cautious_weights(policy.ladder, policy.ladder.weights_in(state.regime), careful.insurance),
         odds=benefit.odds(readings, held.price),
         worth=held,
-        closed=_present((gates.data_quality(readings), gates.price_band(view, policy), gates.base_fee(view, policy))),
+        closed=_present((unsure, gates.price_band(view, policy, held.price), gates.base_fee(view, policy))),
     )
     done = _Proposal(free_quote=held.wallet)
     inner: TickRange | None = None
-    for kind in LayerKind:
+    sights: list[Sight] = []
+    for kind in KINDS:
         sight = _sight(frame, kind, inner)
         done = _judge(frame, sight, done)
         inner = _coming(sight, done.moves) or inner
+        sights.append(sight)
     if not done.moves:
         # Only a ladder at rest shows what is left over.
-        for kind in LayerKind:
-            done = _top_up(frame, _sight(frame, kind, None), done)
+        for sight in sights:
+            done = _top_up(frame, sight, done)
     quote_protection = triggers.protect(careful, policy)
     reasons = done.reasons if quote_protection is None else (*done.reasons, quote_protection)
     vetoes = done.vetoes
     if not done.moves:
         reasons = (*reasons, *_explained(seen, policy))
-        vetoes = (*vetoes, *_present((gates.data_quality(readings),)))
+        vetoes = (*vetoes, *_present((unsure,)))
     return Decision(
         moves=done.moves,
         reasons=reasons,
@@ -263,11 +266,10 @@ def _shift(frame: _Frame, sight: Sight, reasons: tuple[Reason, ...], so_far: _Pr
 
 def _compound(frame: _Frame, sight: Sight, so_far: _Proposal, *, steady: bool) -> _Proposal:
     view, policy = frame.view, frame.policy
-    expense = benefit.compound_expense(view, policy, sight.live, frame.worth.price)
-    reason = worth_compounding(sight, view, policy, frame.odds, expense)
-    if reason is None:
-        explained = (triggers.steady(sight, policy),) if steady else ()
-        return replace(so_far, reasons=(*so_far.reasons, *explained))
+    due = worth_compounding(sight, view, policy, frame.odds)
+    if due is None:
+        return _refused(so_far, (triggers.steady(sight, policy),), ()) if steady else so_far
+    reason, expense = due
     vetoes = (
         *frame.closed,
         *_present(
@@ -294,7 +296,13 @@ def _accepted(so_far: _Proposal, move: Move, reasons: tuple[Reason, ...], gas_we
 
 
 def _refused(so_far: _Proposal, reasons: tuple[Reason, ...], vetoes: tuple[Veto, ...]) -> _Proposal:
-    return replace(so_far, reasons=(*so_far.reasons, *reasons), vetoes=(*so_far.vetoes, *vetoes))
+    return _Proposal(
+        moves=so_far.moves,
+        reasons=(*so_far.reasons, *reasons),
+        vetoes=(*so_far.vetoes, *vetoes),
+        gas_wei=so_far.gas_wei,
+        free_quote=so_far.free_quote,
+    )
 
 
 def _coming(sight: Sight, moves: Sequence[Move]) -> TickRange | None:
@@ -324,4 +332,4 @@ def _explained(seen: Weather, policy: Policy) -> tuple[Reason, ...]:
 
 
 def _present(vetoes: Iterable[Veto | None]) -> tuple[Veto, ...]:
-    return tuple(veto for veto in vetoes if veto is not None)
+    return tuple([veto for veto in vetoes if veto is not None])

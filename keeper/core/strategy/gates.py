@@ -7,30 +7,31 @@ from collections.abc import Iterable
 from keeper.core.model.decision import Veto
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.policy import Policy
-from keeper.core.model.view import MarketView, Quality, SignalReading, find_reading
-from keeper.core.signals import names
+from keeper.core.model.view import MarketView, Quality, SignalReading
 from keeper.core.signals.prices import price_at_sqrt
 from keeper.core.strategy.sight import Sight
-from keeper.core.strategy.valuation import protected_price
 
 DAY_S = 86_400
 _GRADES = (Quality.GOOD, Quality.SHORT, Quality.STALE, Quality.MISSING)
 
 
-def data_quality(readings: tuple[SignalReading, ...]) -> Veto | None:
+def data_quality(forecast: SignalReading) -> Veto | None:
     """Nothing moves on a forecast that is short, stale or missing, withdrawals included: an outage is not news."""
-    quality = find_reading(readings, names.VOLATILITY_FORECAST).quality
+    quality = forecast.quality
     if quality is Quality.GOOD:
         return None
     unit = "grade of the forecast: 0 good, 1 short, 2 stale, 3 missing"
     return _veto("data_quality", None, _GRADES.index(quality), 0, unit)
 
 
-def price_band(view: MarketView, policy: Policy) -> Veto | None:
+def price_band(view: MarketView, policy: Policy, protected: float) -> Veto | None:
     """Neither spot nor the protected price may be outside what the operator holds possible."""
     limits = policy.gates
+    spot = price_at_sqrt(policy, view.pool(policy.signal_pool).state.sqrt_price_x96)
+    if limits.price_min_quote <= min(spot, protected) and max(spot, protected) <= limits.price_max_quote:
+        return None
     unit = f"{policy.quote.symbol} per {policy.base.symbol}"
-    for price in (price_at_sqrt(policy, view.pool(policy.signal_pool).state.sqrt_price_x96), protected_price(view, policy)):
+    for price in (spot, protected):
         if price < limits.price_min_quote:
             return _veto("price_min", None, price, limits.price_min_quote, unit)
         if price > limits.price_max_quote:

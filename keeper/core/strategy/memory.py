@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from keeper.core.model.decision import Decision, OpenLayer, ShiftLayer
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Done, NotDone, StageKind
@@ -19,7 +17,7 @@ from keeper.core.model.view import (
     find_reading,
 )
 from keeper.core.signals import names
-from keeper.core.strategy.sight import drift_share, is_outside
+from keeper.core.strategy.sight import KINDS, drift_share, is_outside
 from keeper.core.strategy.targets import extent
 
 DAY_S = 86_400
@@ -46,71 +44,70 @@ def advance(
         policy: the rules.
     """
     memory, now_s = view.memory, view.now_s
-    placed = {minted.layer for stage in stages if isinstance(stage.outcome, Done) for minted in stage.outcome.minted}
-    if any(stage.kind is StageKind.PLACE and isinstance(stage.outcome, Done) for stage in stages):
+    done = [stage.outcome for stage in stages if isinstance(stage.outcome, Done)]
+    placed = {minted.layer for outcome in done for minted in outcome.minted}
+    if any([stage.kind is StageKind.PLACE and isinstance(stage.outcome, Done) for stage in stages]):
         # A layer that was topped up has no new token and rests all the same.
         placed |= {move.target.kind for move in decision.moves if isinstance(move, OpenLayer)}
     shifted = [m.target.kind for m in decision.moves if isinstance(m, ShiftLayer) and m.target.kind in placed]
     measured = find_reading(readings, names.VOLATILITY_FORECAST).quality is Quality.GOOD
     regime = decision.regime if measured else memory.regime
     changed = regime is not memory.regime or memory.regime_since_s is None
-    layers = (_layer(view, policy, kind, placed_now=kind in placed) for kind in LayerKind)
+    layers = [_layer(view, policy, kind, placed_now=kind in placed) for kind in KINDS]
     return Memory(
         regime=regime,
         regime_since_s=now_s if changed and regime is not None else memory.regime_since_s,
         lower_regime_since_s=decision.lower_regime_since_s if measured else None,
-        acted_block=max(
-            (stage.outcome.block for stage in stages if isinstance(stage.outcome, Done)), default=memory.acted_block
-        ),
+        acted_block=max([outcome.block for outcome in done], default=memory.acted_block),
         last_cycle_s=now_s,
-        layers=tuple(layer for layer in layers if layer is not None),
-        shifts_s=(*(moment for moment in memory.shifts_s if now_s - moment < DAY_S), *(now_s for _ in shifted)),
+        layers=tuple([layer for layer in layers if layer is not None]),
+        shifts_s=(*[moment for moment in memory.shifts_s if now_s - moment < DAY_S], *[now_s for _ in shifted]),
         gas_paid=_gas_paid(memory, stages, now_s),
     )
 
 
 def _layer(view: MarketView, policy: Policy, kind: LayerKind, *, placed_now: bool) -> LayerMemory | None:
     """The layer's memory; a layer that is held without one was adopted or outlived a crash, and rests from now on."""
-    earlier = view.memory.layer(kind)
+    earlier, now_s = view.memory.layer(kind), view.now_s
     layer = view.ladder.layer(kind)
-    live = () if layer is None else tuple(position for position in layer.positions if position.liquidity > 0)
+    live = () if layer is None else tuple([position for position in layer.positions if position.liquidity > 0])
     if not (placed_now or live or earlier):
         return None
-    fresh = LayerMemory(
-        kind=kind, placed_at_s=view.now_s, outside_since_s=None, drifted_since_s=None, in_range_s=0, watched_s=0
-    )
-    seen = fresh if earlier is None else earlier
+    placed_at_s = now_s if earlier is None else earlier.placed_at_s
     outside = drifted = False
+    watched_s = 0
     if live:
         tick = view.pool(live[0].pool).state.tick
         outside = is_outside(live, tick)
-        drifted = drift_share(extent(position.range for position in live), tick) > policy.triggers.drift_share
-        seen = _watched(view, policy, seen, outside=outside)
-    if placed_now:
-        return replace(seen, placed_at_s=view.now_s, outside_since_s=None, drifted_since_s=None)
-    return replace(
-        seen,
-        outside_since_s=_since(view, seen.outside_since_s, holds=outside),
-        drifted_since_s=_since(view, seen.drifted_since_s, holds=drifted),
+        drifted = drift_share(extent([position.range for position in live]), tick) > policy.triggers.drift_share
+        watched_s = _watched_s(view, policy, placed_at_s)
+    return LayerMemory(
+        kind=kind,
+        placed_at_s=now_s if placed_now else placed_at_s,
+        outside_since_s=_since_s(now_s, None if earlier is None else earlier.outside_since_s)
+        if outside and not placed_now
+        else None,
+        drifted_since_s=_since_s(now_s, None if earlier is None else earlier.drifted_since_s)
+        if drifted and not placed_now
+        else None,
+        in_range_s=(earlier.in_range_s if earlier else 0) + (0 if outside else watched_s),
+        watched_s=(earlier.watched_s if earlier else 0) + watched_s,
     )
 
 
-def _since(view: MarketView, earlier_s: int | None, *, holds: bool) -> int | None:
-    if not holds:
-        return None
-    return view.now_s if earlier_s is None else earlier_s
+def _since_s(now_s: int, earlier_s: int | None) -> int:
+    return now_s if earlier_s is None else earlier_s
 
 
-def _watched(view: MarketView, policy: Policy, seen: LayerMemory, *, outside: bool) -> LayerMemory:
-    """Count the time since the last cycle by where the price is now; a gap that no one watched counts neither way."""
+def _watched_s(view: MarketView, policy: Policy, placed_at_s: int) -> int:
+    """The time since the last cycle, which counts by where the price is now; a gap that no one watched counts neither way."""
     last_s = view.memory.last_cycle_s
-    if last_s is None or seen.placed_at_s > last_s or view.now_s - last_s > policy.signals.stale_after_s:
-        return seen
-    elapsed_s = view.now_s - last_s
-    return replace(seen, watched_s=seen.watched_s + elapsed_s, in_range_s=seen.in_range_s + (0 if outside else elapsed_s))
+    if last_s is None or placed_at_s > last_s or view.now_s - last_s > policy.signals.stale_after_s:
+        return 0
+    return view.now_s - last_s
 
 
 def _gas_paid(memory: Memory, stages: tuple[StageRecord, ...], now_s: int) -> tuple[GasPaid, ...]:
-    kept = tuple(paid for paid in memory.gas_paid if now_s - paid.timestamp_s < DAY_S)
-    wei = sum(stage.outcome.gas_wei for stage in stages if isinstance(stage.outcome, Done | NotDone))
+    kept = tuple([paid for paid in memory.gas_paid if now_s - paid.timestamp_s < DAY_S])
+    wei = sum([stage.outcome.gas_wei for stage in stages if isinstance(stage.outcome, Done | NotDone)])
     return (*kept, GasPaid(timestamp_s=now_s, wei=wei)) if wei else kept

@@ -10,6 +10,7 @@ from keeper.core.model.view import Memory, Quality, SignalReading, find_reading
 from keeper.core.signals import names
 
 _REGIMES = tuple(Regime)
+_SEVERITY = {regime: regime.severity for regime in Regime}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,24 +74,25 @@ def next_regime(memory: Memory, seen: Weather, rules: RegimePolicy, stress: Stre
     present = memory.regime if memory.layers else None
     forecast = seen.forecast
     if forecast.quality is not Quality.GOOD or forecast.value is None:
-        cautious = max(present or Regime.STRESSED, Regime.STRESSED, key=lambda regime: regime.severity)
+        cautious = max(present or Regime.STRESSED, Regime.STRESSED, key=_SEVERITY.__getitem__)
         return _state(memory, cautious, None, None, now_s)
     ratio = forecast.value / seen.usual if seen.usual > 0 else float("inf")
     raised = seen.score is not None and seen.score >= stress.raise_from
     if present is None:
         return _state(memory, _notched(_edges_below(ratio, rules, 1.0), raised=raised), None, ratio, now_s)
+    severity = _SEVERITY[present]
     up = _notched(_edges_below(ratio, rules, 1.0 + rules.band), raised=raised)
-    if up.severity > present.severity:
+    if _SEVERITY[up] > severity:
         return _state(memory, up, None, ratio, now_s)
     kept = seen.score is not None and seen.score >= stress.raise_from * (1.0 - rules.band)
     down = _notched(_edges_below(ratio, rules, 1.0 - rules.band), raised=kept)
-    if down.severity >= present.severity or (seen.score is None and _has_weight(stress)):
+    if _SEVERITY[down] >= severity or (seen.score is None and _has_weight(stress)):
         return _state(memory, present, None, ratio, now_s)
     since_s = now_s if memory.lower_regime_since_s is None else memory.lower_regime_since_s
     if now_s - since_s < rules.dwell_s:
         return _state(memory, present, since_s, ratio, now_s)
-    calmer = _REGIMES[present.severity - 1]
-    return _state(memory, calmer, now_s if down.severity < calmer.severity else None, ratio, now_s)
+    calmer = _REGIMES[severity - 1]
+    return _state(memory, calmer, now_s if _SEVERITY[down] < _SEVERITY[calmer] else None, ratio, now_s)
 
 
 def _has_weight(stress: StressPolicy) -> bool:
@@ -102,7 +104,7 @@ def _notched(severity: int, *, raised: bool) -> Regime:
 
 
 def _edges_below(ratio: float, rules: RegimePolicy, factor: float) -> int:
-    return sum(ratio >= edge * factor for edge in (rules.normal_from, rules.stressed_from, rules.crisis_from))
+    return sum([ratio >= edge * factor for edge in (rules.normal_from, rules.stressed_from, rules.crisis_from)])
 
 
 def _state(memory: Memory, regime: Regime, lower_since_s: int | None, ratio: float | None, now_s: int) -> RegimeState:

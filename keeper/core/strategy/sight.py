@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keeper.core.model.ladder import LayerKind, Position, TargetLayer, TickRange
 from keeper.core.model.policy import LayerPolicy, Shape
 from keeper.core.model.view import LayerMemory
 from keeper.core.strategy.targets import extent
+
+KINDS = tuple(LayerKind)
+"""From the inside out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +35,19 @@ class Sight:
     """Principal and fees, in tokens of the quote."""
     total_quote: float
     """Of the whole ladder with the wallet."""
+    live: tuple[Position, ...] = field(init=False)
+    """Positions that hold liquidity."""
+    placed: TickRange | None = field(init=False)
+    """From end to end what the layer covers; None when it has no liquidity."""
+    wanted: TickRange | None = field(init=False)
+    """From end to end what the target covers."""
 
-    @property
-    def live(self) -> tuple[Position, ...]:
-        """Positions that hold liquidity."""
-        return tuple(position for position in self.positions if position.liquidity > 0)
-
-    @property
-    def placed(self) -> TickRange | None:
-        """From end to end what the layer covers; None when it has no liquidity."""
-        return extent(position.range for position in self.live) if self.live else None
-
-    @property
-    def wanted(self) -> TickRange | None:
-        """From end to end what the target covers."""
-        return None if self.target is None else extent(band.range for band in self.target.bands)
+    def __post_init__(self) -> None:
+        live = tuple([position for position in self.positions if position.liquidity > 0])
+        object.__setattr__(self, "live", live)
+        object.__setattr__(self, "placed", extent([position.range for position in live]) if live else None)
+        wanted = None if self.target is None else extent([band.range for band in self.target.bands])
+        object.__setattr__(self, "wanted", wanted)
 
     @property
     def is_winged(self) -> bool:
@@ -66,7 +67,7 @@ class Sight:
 
 def is_outside(positions: tuple[Position, ...], tick: int) -> bool:
     """Whether the price is outside every band that holds liquidity."""
-    return not any(position.range.contains(tick) for position in positions if position.liquidity > 0)
+    return not any([position.range.contains(tick) for position in positions if position.liquidity > 0])
 
 
 def drift_share(placed: TickRange, tick: int) -> float:

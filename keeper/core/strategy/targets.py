@@ -58,7 +58,7 @@ def target_layer(
     tick = view.pool(rules.pool).state.tick
     half = half_width_ticks(rules, key, volatility, policy.ladder.horizon_s)
     ranges = (_band(key, tick, half, inner),) if rules.shape is Shape.BAND else _wings(key, tick, half, inner)
-    bands = tuple(TargetBand(pool=rules.pool, range=place, share=1.0 / len(ranges)) for place in ranges)
+    bands = tuple([TargetBand(pool=rules.pool, range=place, share=1.0 / len(ranges)) for place in ranges])
     return TargetLayer(kind=rules.kind, bands=bands, weight=weight)
 
 
@@ -83,7 +83,9 @@ def extent(ranges: Iterable[TickRange]) -> TickRange:
     known = tuple(ranges)
     if not known:
         raise ValueError("an extent needs a range")
-    return TickRange(lower=min(r.lower for r in known), upper=max(r.upper for r in known))
+    if len(known) == 1:
+        return known[0]
+    return TickRange(lower=min([r.lower for r in known]), upper=max([r.upper for r in known]))
 
 
 def _band(key: PoolKey, tick: int, half: int, inner: TickRange | None) -> TickRange:

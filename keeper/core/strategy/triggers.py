@@ -46,7 +46,7 @@ def shift_reasons(sight: Sight, view: MarketView, policy: Policy, state: RegimeS
         _regime(sight, policy, state),
         _nesting(sight, policy),
     )
-    return tuple(reason for reason in found if reason is not None)
+    return tuple([reason for reason in found if reason is not None])
 
 
 def missing(sight: Sight) -> Reason:
@@ -81,7 +81,8 @@ def _shape(sight: Sight) -> Reason | None:
     if sight.rules is None:
         return None
     wanted = 2 if sight.is_winged else 1
-    at_home = sum(position.pool == sight.rules.pool for position in sight.live)
+    pool = sight.rules.pool
+    at_home = sum([position.pool == pool for position in sight.live])
     if at_home == len(sight.live) == wanted:
         return None
     return _reason(SHAPE, sight, at_home, wanted, "live positions in the layer's pool")
@@ -128,6 +129,8 @@ def _event(sight: Sight, policy: Policy, careful: Caution) -> Reason | None:
         return None
     ratio = sight.wanted.half_width / sight.placed.half_width
     limit = 1.0 + policy.calendar.width_change
+    if 1.0 / limit <= ratio <= limit:
+        return None
     unit = "wanted over placed half width"
     placed_for = event_at(policy.calendar, sight.memory.placed_at_s, policy.ladder.horizon_s)
     if careful.event > placed_for and ratio > limit:

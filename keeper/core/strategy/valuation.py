@@ -6,7 +6,7 @@ Everything is priced at the protected price: the signal pool's time-weighted one
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keeper.core.model.ladder import LayerKind, Position
 from keeper.core.model.policy import Policy
@@ -14,6 +14,7 @@ from keeper.core.model.view import MarketView
 from keeper.core.signals.prices import price_at_sqrt, price_at_tick
 
 WEI = 10**18
+_TENS = tuple(10**decimals for decimals in range(256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +27,24 @@ class Worth:
     """Both tokens and native currency beyond the reserve."""
     layers: tuple[tuple[LayerKind, float], ...]
     """Principal and fees of each layer that is held."""
+    total: float = field(init=False)
+    """Layers and wallet together: what the weights are parts of."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "total", self.wallet + sum([value for _, value in self.layers]))
 
     def layer(self, kind: LayerKind) -> float:
         """Principal and fees of that layer; 0 when it is not held."""
-        return dict(self.layers).get(kind, 0.0)
-
-    @property
-    def total(self) -> float:
-        """Layers and wallet together: what the weights are parts of."""
-        return self.wallet + sum(value for _, value in self.layers)
+        for held, value in self.layers:
+            if held is kind:
+                return value
+        return 0.0
 
 
 def worth(view: MarketView, policy: Policy) -> Worth:
     """Value everything that the keeper may place."""
     price = protected_price(view, policy)
-    layers = tuple((layer.kind, positions_quote(policy, price, layer.positions)) for layer in view.ladder.layers)
+    layers = tuple([(layer.kind, positions_quote(policy, price, layer.positions)) for layer in view.ladder.layers])
     return Worth(price=price, wallet=raw_to_quote(policy, price, *wallet_funds(view, policy)), layers=layers)
 
 
@@ -72,10 +76,15 @@ def raw_to_quote(policy: Policy, price: float, amount0: float, amount1: float) -
         amount0: raw units.
         amount1: raw units.
     """
+    unit0, unit1, base_is_0 = _units(policy)
+    human0, human1 = amount0 / unit0, amount1 / unit1
+    return human0 * price + human1 if base_is_0 else human0 + human1 * price
+
+
+def _units(policy: Policy) -> tuple[int, int, bool]:
+    """Raw units in a token0 and in a token1, and whether token0 is the base."""
     key = policy.pool(policy.signal_pool)
-    human0: float = amount0 / 10**key.token0.decimals
-    human1: float = amount1 / 10**key.token1.decimals
-    return human0 * price + human1 if key.token0.address == policy.base.address else human0 + human1 * price
+    return _TENS[key.token0.decimals], _TENS[key.token1.decimals], key.token0.address == policy.base.address
 
 
 def wei_to_quote(policy: Policy, price: float, wei: float) -> float:
@@ -93,9 +102,16 @@ def wei_to_quote(policy: Policy, price: float, wei: float) -> float:
 
 def positions_quote(policy: Policy, price: float, positions: Iterable[Position]) -> float:
     """Principal and fees of positions, in tokens of the quote."""
-    return sum(raw_to_quote(policy, price, p.amount0 + p.fees0, p.amount1 + p.fees1) for p in positions)
+    return _sum_quote(policy, price, [(p.amount0 + p.fees0, p.amount1 + p.fees1) for p in positions])
 
 
 def fees_quote(policy: Policy, price: float, positions: Iterable[Position]) -> float:
     """Fees that positions are owed, in tokens of the quote."""
-    return sum(raw_to_quote(policy, price, p.fees0, p.fees1) for p in positions)
+    return _sum_quote(policy, price, [(p.fees0, p.fees1) for p in positions])
+
+
+def _sum_quote(policy: Policy, price: float, amounts: Iterable[tuple[int, int]]) -> float:
+    unit0, unit1, base_is_0 = _units(policy)
+    if base_is_0:
+        return sum([amount0 / unit0 * price + amount1 / unit1 for amount0, amount1 in amounts])
+    return sum([amount0 / unit0 + amount1 / unit1 * price for amount0, amount1 in amounts])

@@ -6,7 +6,28 @@ something, and they are taken modulo 2**256.
 
 from __future__ import annotations
 
-from keeper.core.v3math.units import MAX_UINT128, MAX_UINT256
+from keeper.core.v3math.full_math import mul_div
+from keeper.core.v3math.units import MAX_UINT128, MAX_UINT256, Q128
+
+
+def growth_and_share(paid: int, protocol_share: int, liquidity: int) -> tuple[int, int]:
+    """What fees that were paid at once come to, rounded **down** both.
+
+    Args:
+        paid: raw tokens, >= 0, the protocol's share included.
+        protocol_share: the protocol takes 1/x of them; 0 is off.
+        liquidity: in range, > 0.
+
+    Returns:
+        Fee growth for the liquidity, in units of 2**-128; raw tokens for the protocol.
+
+    Raises:
+        ArithmeticRevertError: the growth leaves 256 bits.
+
+    Ref: ``UniswapV3Pool.sol`` flash, its last lines.
+    """
+    share = paid // protocol_share if protocol_share else 0
+    return mul_div(paid - share, Q128, liquidity), share
 
 
 def get_fee_growth_inside(

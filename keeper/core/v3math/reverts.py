@@ -14,6 +14,8 @@ ValueError
     AlreadyInitializedError         code "AI"   initialize twice (UniswapV3Pool)
     LockedError                     code "LOK"  used before initialize (UniswapV3Pool)
     ZeroAmountError                 code "AS"   swap of nothing (UniswapV3Pool)
+    NoLiquidityError                code "L"    flash loan without liquidity in range (UniswapV3Pool)
+    ObservationTooOldError          code "OLD"  observed before the oldest observation (Oracle)
     PriceLimitError                 code "SPL"  price limit on the wrong side, or out of range (UniswapV3Pool)
     ArithmeticRevertError           code ""     overflow, underflow or division by zero in a library
 """
@@ -112,3 +114,15 @@ class PriceLimitError(RevertError):
     """A swap's price limit on the wrong side of the price, or outside the price range (``UniswapV3Pool.sol``)."""
 
     code = "SPL"
+
+
+class NoLiquidityError(RevertError):
+    """A flash loan while no liquidity is in range (``UniswapV3Pool.sol``)."""
+
+    code = "L"
+
+
+class ObservationTooOldError(RevertError):
+    """A question about a time before the oldest observation (``Oracle.sol``)."""
+
+    code = "OLD"

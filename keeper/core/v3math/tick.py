@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keeper.core.v3math.units import MAX_TICK, MAX_UINT128
+from keeper.core.v3math.reverts import LowerTickError, TicksNotOrderedError, UpperTickError
+from keeper.core.v3math.units import MAX_TICK, MAX_UINT128, MIN_TICK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +32,21 @@ def tick_spacing_to_max_liquidity_per_tick(tick_spacing: int) -> int:
     """
     usable_ticks = 2 * (MAX_TICK // tick_spacing) + 1
     return MAX_UINT128 // usable_ticks
+
+
+def check_ticks(tick_lower: int, tick_upper: int) -> None:
+    """Refuse bounds that no position can have, their spacing apart.
+
+    Raises:
+        TicksNotOrderedError: the lower is not below the upper.
+        LowerTickError: the lower lies below MIN_TICK.
+        UpperTickError: the upper lies above MAX_TICK.
+
+    Ref: ``UniswapV3Pool.sol`` checkTicks.
+    """
+    if tick_lower >= tick_upper:
+        raise TicksNotOrderedError(f"[{tick_lower}, {tick_upper}) is empty")
+    if tick_lower < MIN_TICK:
+        raise LowerTickError(f"{tick_lower} lies below {MIN_TICK}")
+    if tick_upper > MAX_TICK:
+        raise UpperTickError(f"{tick_upper} lies above {MAX_TICK}")

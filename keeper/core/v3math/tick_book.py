@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
+from typing import Self
 
 from keeper.core.v3math.fee_growth import get_fee_growth_inside
 from keeper.core.v3math.liquidity_math import add_delta
 from keeper.core.v3math.reverts import TickLiquidityError
 from keeper.core.v3math.tick import TickInfo
-from keeper.core.v3math.tick_bitmap import flip_tick, words_of
-from keeper.core.v3math.units import MAX_UINT256, Tick
+from keeper.core.v3math.tick_bitmap import flip_tick, next_initialized_tick_within_one_word, words_of
+from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
+from keeper.core.v3math.units import MAX_TICK, MAX_UINT256, MIN_TICK, SqrtPriceX96, Tick
 
 
 class TickBook:
@@ -29,6 +32,13 @@ class TickBook:
         self.outside0_x128 = {tick: info.fee_growth_outside0_x128 for tick, info in ticks.items()}
         self.outside1_x128 = {tick: info.fee_growth_outside1_x128 for tick, info in ticks.items()}
 
+    def copy(self) -> Self:
+        """The same ticks again, independent of these."""
+        twin = copy(self)
+        for column in ("gross", "net", "outside0_x128", "outside1_x128", "words"):
+            setattr(twin, column, dict(getattr(self, column)))
+        return twin
+
     def info(self, tick: int) -> TickInfo:
         """State of a tick, zeros if it is not initialised."""
         if tick not in self.gross:
@@ -39,6 +49,23 @@ class TickBook:
             fee_growth_outside0_x128=self.outside0_x128[tick],
             fee_growth_outside1_x128=self.outside1_x128[tick],
         )
+
+    def stops(self, tick: int) -> tuple[SqrtPriceX96, SqrtPriceX96]:
+        """The nearest sqrt prices, at or below ``tick`` and above it, at which a swap would stop and look at the ticks.
+
+        Strictly between the two the answer is the same wherever it is asked, so that it may be kept until a swap comes to one
+        of them, or a tick comes or goes. In the last interval of a word that takes narrower bounds than the bitmap's own: from
+        there an upward search looks into the next word already, and a downward search from that word would not look back.
+
+        Ref: ``TickBitmap.sol`` nextInitializedTickWithinOneWord.
+        """
+        below, _ = next_initialized_tick_within_one_word(self.words, tick, self.tick_spacing, lte=True)
+        above, _ = next_initialized_tick_within_one_word(self.words, tick, self.tick_spacing, lte=False)
+        interval, offset = divmod(tick, self.tick_spacing)
+        if interval & 0xFF == 0xFF:
+            below = Tick(tick - offset)
+            above = Tick(below + self.tick_spacing)
+        return get_sqrt_ratio_at_tick(max(below, MIN_TICK)), get_sqrt_ratio_at_tick(min(above, MAX_TICK))
 
     def gross_after(self, tick: int, liquidity_delta: int, max_liquidity: int) -> int:
         """Gross liquidity of a tick after a change, exact.
@@ -54,32 +81,32 @@ class TickBook:
             raise TickLiquidityError(f"tick {tick} would hold {gross}, at most {max_liquidity}")
         return gross
 
-    def write(self, tick: int, *, gross: int, net_delta: int, growth0_x128: int, growth1_x128: int) -> None:
+    def write(self, tick: int, gross: int, net_delta: int, growths_below_x128: tuple[int, int]) -> None:
         """Store a tick's new liquidity; a tick without any before is set in the bitmap and given its fee growth outside.
 
         Args:
             tick: on the spacing.
             gross: from ``gross_after``.
             net_delta: change of what enters when the price rises past the tick.
-            growth0_x128: global fee growth of token0 if the pool's tick is at or above this one, else 0: all growth before
-                a tick's first liquidity counts as having happened below it.
-            growth1_x128: likewise of token1.
+            growths_below_x128: global fee growth of token0 and token1 if the pool's tick is at or above this one, else zeros:
+                all growth before a tick's first liquidity counts as having happened below it.
 
         Ref: ``Tick.sol`` update, its second half.
         """
         if tick not in self.gross:
             flip_tick(self.words, tick, self.tick_spacing)
-            self.outside0_x128[tick] = growth0_x128
-            self.outside1_x128[tick] = growth1_x128
+            self.outside0_x128[tick], self.outside1_x128[tick] = growths_below_x128
             self.net[tick] = 0
         self.gross[tick] = gross
         self.net[tick] += net_delta
 
-    def clear(self, tick: int) -> None:
-        """Forget a tick that holds no liquidity any more.
+    def clear_if_empty(self, tick: int) -> None:
+        """Forget a tick if it holds no liquidity any more.
 
         Ref: ``Tick.sol`` clear, ``TickBitmap.sol`` flipTick.
         """
+        if self.gross[tick]:
+            return
         flip_tick(self.words, tick, self.tick_spacing)
         for column in (self.gross, self.net, self.outside0_x128, self.outside1_x128):
             del column[tick]

@@ -1,4 +1,4 @@
-"""The price elsewhere: what ether costs on the exchanges that the local chain's arbitrageur watches, one price a block slot."""
+"""The price elsewhere: what ether costs on the exchanges that a made-up market's arbitrageur watches, one price a slot."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-from keeper.localchain.chain import BLOCK_TIME_S
-
+BLOCK_TIME_S = 12
 SLOTS_PER_DAY = 86_400 // BLOCK_TIME_S
 _YEAR_S = 365 * 86_400
 _GWEI = 10**9
@@ -24,6 +23,8 @@ class Scenario(StrEnum):
     CRASH = "crash"
     WHIPSAW = "whipsaw"
     GAS_SPIKE = "gas-spike"
+    SEASONS = "seasons"
+    """Volatility that comes and goes over weeks: for runs of months."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class Weather:
     jumps_a_day: float = 3.0
     jump_size: float = 0.003
     """Standard deviation of one jump, as a fraction of the price."""
+    slow_vol: float = 0.0
+    """Standard deviation of the logarithm of a second variance, which reverts over ten days."""
     pull_s: float | None = None
     """Time in which the noise forgets a third of itself, seconds; None lets it wander."""
     base_fee_gwei: float = 0.4
@@ -74,6 +77,7 @@ WEATHERS = {
         jumps_a_day=6.0,
         pull_s=1800.0,
     ),
+    Scenario.SEASONS: Weather(points=((0.0, 3000.0),), volatility=0.6, slow_vol=0.8, base_fee_gwei=1.0),
     Scenario.GAS_SPIKE: Weather(
         points=((0.0, 4150.0),),
         volatility=0.6,
@@ -103,13 +107,17 @@ def external_prices(weather: Weather, days: float, rng: random.Random) -> list[f
     step = BLOCK_TIME_S / _YEAR_S
     memory = math.exp(-BLOCK_TIME_S / 7200.0)
     forget = math.exp(-BLOCK_TIME_S / weather.pull_s) if weather.pull_s else 1.0
-    noise = log_variance = 0.0
+    slow_memory = math.exp(-BLOCK_TIME_S / (10 * 86_400))
+    noise = log_variance = slow = 0.0
     prices = []
     for slot in range(round(days * SLOTS_PER_DAY) + 1):
         prices.append(math.exp(_trend(weather.points, slot * BLOCK_TIME_S / 3600) + noise))
         log_variance = memory * log_variance + weather.vol_of_vol * math.sqrt(1 - memory**2) * rng.gauss(0, 1)
         # A lognormal's mean lies above its median by half its variance.
         variance = weather.volatility**2 * math.exp(log_variance - weather.vol_of_vol**2 / 2)
+        if weather.slow_vol:
+            slow = slow_memory * slow + weather.slow_vol * math.sqrt(1 - slow_memory**2) * rng.gauss(0, 1)
+            variance *= math.exp(slow - weather.slow_vol**2 / 2)
         jump = rng.gauss(0, weather.jump_size) if rng.random() < weather.jumps_a_day / SLOTS_PER_DAY else 0.0
         noise = forget * noise + math.sqrt(variance * step) * rng.gauss(0, 1) + jump
     return prices

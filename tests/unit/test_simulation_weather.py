@@ -14,10 +14,10 @@ from keeper.core.v3math.exact_pool import ExactPool
 from keeper.core.v3math.swap_kind import RecordedSwap
 from keeper.localchain.arbitrage import closing_swap
 from keeper.localchain.pools import ETH_POOLS, USDC_WETH_500, EthPool, crowded
-from keeper.localchain.prices import SLOTS_PER_DAY, WEATHERS, Scenario, Weather, base_fees_wei, external_prices, weather_of
 from keeper.localchain.statistics import day_statistics
 from keeper.localchain.storage import field, mapping_slot, packed, padded_address, padded_int, word
 from keeper.localchain.transplant import PoolReading, history_writes, tokens_needed
+from keeper.simulation.weather import SLOTS_PER_DAY, WEATHERS, Scenario, Weather, base_fees_wei, external_prices, weather_of
 
 pools = st.sampled_from(ETH_POOLS)
 usd_prices = st.floats(200, 20_000)

@@ -1,0 +1,124 @@
+"""What a change of value is made of, in integers: the parts add up to the change exactly, whatever happened in between.
+
+Value is told in units of 2**-64 raw quote tokens, so that one price rounds once and every product of it is exact. Between two
+moments in which the account did nothing, with holdings ``h`` at marks ``m`` and ``h'`` at ``m'``::
+
+    V' - V  =  h (m' - m)  +  (principal' - principal) m'  +  (owed' - owed) m'
+               price          loss to arbitrage               fees
+
+The second part is what liquidity bought as it fell and sold as it rose, at the later price: never above zero but for the
+rounding of amounts. Summed over the steps it is the loss versus rebalancing at the prices of the steps; finer steps move value
+between price and it, never out of the sum. Ref: Milionis, Moallemi, Roughgarden & Zhang 2022, section 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+MARK_BITS = 64
+_SQUARE_BITS = 192
+
+
+class Mark(NamedTuple):
+    """Worth of one raw unit of each token, in 2**-64 raw quote tokens, rounded **down**."""
+
+    of0: int
+    of1: int
+
+    def value(self, amount0: int, amount1: int) -> int:
+        """Worth of raw amounts, exact."""
+        return amount0 * self.of0 + amount1 * self.of1
+
+
+def mark_at(sqrt_price_x96: int, *, quote_is_token0: bool) -> Mark:
+    """The mark at a pool's square-root price, > 0."""
+    square = sqrt_price_x96 * sqrt_price_x96
+    if quote_is_token0:
+        return Mark(of0=1 << MARK_BITS, of1=(1 << (_SQUARE_BITS + MARK_BITS)) // square)
+    return Mark(of0=square >> (_SQUARE_BITS - MARK_BITS), of1=1 << MARK_BITS)
+
+
+class Holdings(NamedTuple):
+    """Everything that an account has, raw units; native currency counts as its wrapped token."""
+
+    wallet0: int
+    wallet1: int
+    principal0: int = 0
+    """What full withdrawals would return of the positions' liquidity."""
+    principal1: int = 0
+    owed0: int = 0
+    """Fees and principal that positions owe."""
+    owed1: int = 0
+
+    @property
+    def total(self) -> tuple[int, int]:
+        """Raw token0 and token1 in all."""
+        return self.wallet0 + self.principal0 + self.owed0, self.wallet1 + self.principal1 + self.owed1
+
+    def value(self, mark: Mark) -> int:
+        """Worth of everything, exact."""
+        return mark.value(*self.total)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """Parts of the change of value so far, each in 2**-64 raw quote tokens."""
+
+    price: int = 0
+    """What the holdings gained by the price alone."""
+    fees: int = 0
+    lvr: int = 0
+    """Loss to arbitrage, as a gain: never above zero but for rounding."""
+    swaps: int = 0
+    """Cost of own swaps: fee, impact and what a sandwich took, at the price before each."""
+    gas: int = 0
+    premiums: int = 0
+    """Paid for protection."""
+    payoffs: int = 0
+    """Received from protection."""
+    rounding: int = 0
+    """Dust that pools and position manager keep at mints, burns and collects."""
+
+    @property
+    def total(self) -> int:
+        """The whole change of value."""
+        return self.price + self.fees + self.lvr + self.swaps + self.gas + self.premiums + self.payoffs + self.rounding
+
+
+def moved(so_far: Attribution, before: Holdings, after: Holdings, then: Mark, now: Mark) -> Attribution:
+    """Add a stretch in which only the market moved.
+
+    Raises:
+        ValueError: the wallet changed.
+    """
+    if (before.wallet0, before.wallet1) != (after.wallet0, after.wallet1):
+        raise ValueError("a wallet does not change by itself")
+    held0, held1 = before.total
+    return Attribution(
+        price=so_far.price + held0 * (now.of0 - then.of0) + held1 * (now.of1 - then.of1),
+        fees=so_far.fees + now.value(after.owed0 - before.owed0, after.owed1 - before.owed1),
+        lvr=so_far.lvr + now.value(after.principal0 - before.principal0, after.principal1 - before.principal1),
+        swaps=so_far.swaps,
+        gas=so_far.gas,
+        premiums=so_far.premiums,
+        payoffs=so_far.payoffs,
+        rounding=so_far.rounding,
+    )
+
+
+def placed(so_far: Attribution, before: Holdings, after: Holdings, now: Mark) -> Attribution:
+    """Add a mint, burn or collect: what it changes in all is dust."""
+    return replace(so_far, rounding=so_far.rounding + after.value(now) - before.value(now))
+
+
+def swapped(so_far: Attribution, before: Holdings, after: Holdings, then: Mark, now: Mark) -> Attribution:
+    """Add a swap of ours, which moves the price from ``then`` to ``now``: its cost first, then what it does to positions."""
+    between = before._replace(wallet0=after.wallet0, wallet1=after.wallet1)
+    cost = between.value(then) - before.value(then)
+    return moved(replace(so_far, swaps=so_far.swaps + cost), between, after, then, now)
+
+
+def paid_gas(so_far: Attribution, before: Holdings, after: Holdings, now: Mark) -> Attribution:
+    """Add gas."""
+    return replace(so_far, gas=so_far.gas + after.value(now) - before.value(now))

@@ -1,0 +1,274 @@
+"""One pool of a simulated chain: its exact state, its mean price, its tick map and the rows of its price history."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from dataclasses import dataclass, replace
+
+from keeper.core.model.pool import BlockPrice, BlockRef, PoolKey, PoolState, PoolView, TickNet
+from keeper.core.v3math.exact_pool import ExactPool
+from keeper.core.v3math.reverts import RevertError
+from keeper.core.v3math.swap_kind import SwapRequest
+from keeper.core.v3math.units import MAX_TICK, MIN_TICK
+from keeper.simulation.passing import passing_volume0
+from keeper.simulation.presence import PLAYS, Presence
+from keeper.simulation.tape import FeeEvent, FeeProtocolEvent, LiquidityEvent, SwapEvent, TapeBlock, TapeStart
+
+OURS = "ours"
+"""Owner of our liquidity in the pool's books, as the position manager is on the chain."""
+REACH_TICKS = 1_000
+"""How far a view's tick map reaches to either side of the price, as that of the real source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPool:
+    """A pool as it was before a transaction."""
+
+    pool: ExactPool
+    nets: tuple[TickNet, ...]
+    balance0: int
+    balance1: int
+
+
+class SimPool:
+    """A pool that lives on from a recorded state.
+
+    Args:
+        key: which pool.
+        start: the state that it begins with.
+        presence: how recorded swaps meet our liquidity.
+        twap_window_s: seconds behind the time-weighted price.
+    """
+
+    def __init__(self, key: PoolKey, start: TapeStart, *, presence: Presence, twap_window_s: int) -> None:
+        self.key = key
+        self.pool = ExactPool.restore(start.pool)
+        self.presence = presence
+        self.twap_window_s = twap_window_s
+        self.refused = 0
+        """Recorded events that this pool refused, because our presence has led it elsewhere."""
+        self.swaps = 0
+        self.balance0, self.balance1 = 0, 0
+        """Raw tokens that came in since the start, less those that went out."""
+        self._nets = [TickNet(tick=tick, liquidity_net=info.liquidity_net) for tick, info in sorted(start.pool.ticks.items())]
+        self._ticks = [net.tick for net in self._nets]
+        self._map: tuple[int, tuple[TickNet, ...]] | None = None
+        self._mean_times: deque[int] = deque([start.timestamp_s])
+        self._mean_sums: deque[int] = deque([0])
+        self._mean_ticks: deque[int] = deque([start.pool.tick])
+        self.rows: deque[BlockPrice] = deque()
+        """Of every block with a swap, until they are taken."""
+
+    def play(self, block: TapeBlock) -> None:
+        """Let the events of a block happen."""
+        pool, swap = self.pool, PLAYS[self.presence]
+        high_x96 = volume0 = volume1 = net0 = net1 = swaps = 0
+        low_x96 = 1 << 160
+        mints = burns = 0
+        for event in block.events:
+            if type(event) is SwapEvent:
+                try:
+                    amount0, amount1 = swap(pool, event)
+                except RevertError:
+                    self.refused += 1
+                    continue
+                price_x96 = pool.sqrt_price_x96
+                high_x96 = max(high_x96, price_x96)
+                low_x96 = min(low_x96, price_x96)
+                volume0 += amount0 if amount0 > 0 else -amount0
+                volume1 += amount1 if amount1 > 0 else -amount1
+                net0 += amount0
+                net1 += amount1
+                swaps += 1
+            elif type(event) is LiquidityEvent:
+                mints += event.liquidity_delta > 0
+                burns += event.liquidity_delta < 0
+                self._others(event)
+            elif type(event) is FeeEvent:
+                pool.flash(event.amount0, event.amount1)
+            elif type(event) is FeeProtocolEvent:
+                pool.set_fee_protocol(event.fee_protocol % 16, event.fee_protocol >> 4)
+        if swaps:
+            self.swaps += swaps
+            self.balance0 += net0
+            self.balance1 += net1
+            self._add_row(
+                BlockPrice(
+                    block=block.number,
+                    timestamp_s=block.timestamp_s,
+                    sqrt_price_x96=pool.sqrt_price_x96,
+                    high_x96=high_x96,
+                    low_x96=low_x96,
+                    volume0=volume0,
+                    volume1=volume1,
+                    swaps=swaps,
+                    net0=net0,
+                    net1=net1,
+                    jit0=passing_volume0(block.events, volume0, pool.tick, pool.liquidity) if mints and burns else 0,
+                )
+            )
+            self.note_tick(block.timestamp_s)
+
+    def note_tick(self, now_s: int) -> None:
+        """Remember that the tick is this from now on; what is older than any window is forgotten."""
+        times, sums, ticks, tick = self._mean_times, self._mean_sums, self._mean_ticks, self.pool.tick
+        last, last_s = ticks[-1], times[-1]
+        if tick == last:
+            return
+        if now_s == last_s:
+            ticks[-1] = tick
+            return
+        sums.append(sums[-1] + last * (now_s - last_s))
+        times.append(now_s)
+        ticks.append(tick)
+        while len(times) > 2 and times[1] <= now_s - self.twap_window_s:
+            times.popleft()
+            sums.popleft()
+            ticks.popleft()
+
+    def twap_tick(self, now_s: int) -> int | None:
+        """Mean tick over the window, rounded down; None while the pool was watched for less.
+
+        Ref: ``OracleLibrary.sol`` consult, ``Oracle.sol`` observe.
+        """
+        since_s = now_s - self.twap_window_s
+        if since_s < self._mean_times[0]:
+            return None
+        return (self._sum_at(now_s) - self._sum_at(since_s)) // self.twap_window_s
+
+    def _sum_at(self, at_s: int) -> int:
+        place = bisect_right(self._mean_times, at_s) - 1
+        return self._mean_sums[place] + self._mean_ticks[place] * (at_s - self._mean_times[place])
+
+    def view(self, now_s: int) -> PoolView:
+        """As the source of a cycle shows it."""
+        pool = self.pool
+        tick = pool.tick
+        lower, upper = max(tick - REACH_TICKS, MIN_TICK), min(tick + REACH_TICKS, MAX_TICK) + 1
+        first, last = bisect_left(self._ticks, lower), bisect_left(self._ticks, upper)
+        return PoolView(
+            state=PoolState(
+                key=self.key,
+                sqrt_price_x96=pool.sqrt_price_x96,
+                tick=tick,
+                liquidity=pool.liquidity,
+                fee_growth_global0_x128=pool.fee_growth_global0_x128,
+                fee_growth_global1_x128=pool.fee_growth_global1_x128,
+                fee_protocol=pool.fee_protocol,
+            ),
+            ticks=tuple(self._nets[first:last]),
+            map_lower=lower,
+            map_upper=upper,
+            twap_tick=self.twap_tick(now_s),
+            twap_window_s=self.twap_window_s,
+        )
+
+    def change(self, owner: str, tick_lower: int, tick_upper: int, liquidity_delta: int) -> tuple[int, int]:
+        """Mint or burn; raw token0 and token1 into the pool, negative for what is owed out.
+
+        Raises:
+            RevertError: as the contract does.
+        """
+        if liquidity_delta > 0:
+            amount0, amount1 = self.pool.mint(owner, tick_lower, tick_upper, liquidity_delta)
+        else:
+            out0, out1 = self.pool.burn(owner, tick_lower, tick_upper, -liquidity_delta)
+            amount0, amount1 = -out0, -out1
+        if liquidity_delta:
+            self._note_net(tick_lower)
+            self._note_net(tick_upper)
+        self.balance0 += amount0
+        self.balance1 += amount1
+        return amount0, amount1
+
+    def trade(self, block: BlockRef, swap: SwapRequest) -> tuple[int, int]:
+        """A swap that is not on the tape, in the newest block; raw token0 and token1 into the pool.
+
+        Raises:
+            RevertError: as the contract does.
+        """
+        amount0, amount1 = self.pool.swap(
+            zero_for_one=swap.zero_for_one,
+            amount_specified=swap.amount_specified,
+            sqrt_price_limit_x96=swap.sqrt_price_limit_x96,
+        )
+        self.balance0 += amount0
+        self.balance1 += amount1
+        self._add_row(_row_of(block, self.pool.sqrt_price_x96, amount0, amount1))
+        self.note_tick(block.timestamp_s)
+        return amount0, amount1
+
+    def _add_row(self, row: BlockPrice) -> None:
+        if self.rows and self.rows[-1].block == row.block:
+            row = _joined(self.rows.pop(), row)
+        self.rows.append(row)
+
+    def saved(self) -> SavedPool:
+        """All that a transaction can change, to be put back when it reverts."""
+        return SavedPool(pool=self.pool.copy(), nets=tuple(self._nets), balance0=self.balance0, balance1=self.balance1)
+
+    def put_back(self, saved: SavedPool) -> None:
+        """Be again what was saved."""
+        self.pool = saved.pool
+        self._nets = list(saved.nets)
+        self._ticks = [net.tick for net in saved.nets]
+        self.balance0, self.balance1 = saved.balance0, saved.balance1
+
+    def _others(self, event: LiquidityEvent) -> None:
+        lower, upper, delta = event
+        try:
+            amount0, amount1 = self.pool.provide(lower, upper, delta)
+        except RevertError:
+            self.refused += 1
+            return
+        self.balance0 += amount0
+        self.balance1 += amount1
+        self._note_net(lower)
+        self._note_net(upper)
+
+    def _note_net(self, tick: int) -> None:
+        place = bisect_left(self._ticks, tick)
+        there = place < len(self._ticks) and self._ticks[place] == tick
+        info = self.pool.tick_info(tick)
+        if info.liquidity_gross == 0:
+            if there:
+                del self._ticks[place], self._nets[place]
+            return
+        net = TickNet(tick=tick, liquidity_net=info.liquidity_net)
+        if there:
+            self._nets[place] = net
+        else:
+            self._ticks.insert(place, tick)
+            self._nets.insert(place, net)
+
+
+def _row_of(block: BlockRef, price_x96: int, amount0: int, amount1: int) -> BlockPrice:
+    return BlockPrice(
+        block=block.number,
+        timestamp_s=block.timestamp_s,
+        sqrt_price_x96=price_x96,
+        high_x96=price_x96,
+        low_x96=price_x96,
+        volume0=abs(amount0),
+        volume1=abs(amount1),
+        swaps=1,
+        net0=amount0,
+        net1=amount1,
+        jit0=0,
+    )
+
+
+def _joined(first: BlockPrice, then: BlockPrice) -> BlockPrice:
+    """Two parts of one block, in their order."""
+    return replace(
+        then,
+        high_x96=max(first.high_x96, then.high_x96),
+        low_x96=min(first.low_x96, then.low_x96),
+        volume0=first.volume0 + then.volume0,
+        volume1=first.volume1 + then.volume1,
+        swaps=first.swaps + then.swaps,
+        net0=(first.net0 or 0) + (then.net0 or 0),
+        net1=(first.net1 or 0) + (then.net1 or 0),
+        jit0=(first.jit0 or 0) + (then.jit0 or 0),
+    )

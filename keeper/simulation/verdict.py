@@ -1,0 +1,92 @@
+"""Whether a result shows anything: a word, and every reason against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keeper.core.quant.sharpe import deflated_sharpe, probabilistic_sharpe, track_of
+from keeper.simulation.suite import LEAST_DAYS, Comparison
+
+UNPROVEN, SUPPORTED = "unproven", "supported"
+LEAST_SHARPE = 0.95
+MOST_OVERFITTING = 0.2
+JUDGES = ("equal_gamma", "full_range")
+"""The benchmarks that an edge must be shown against."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a result may be called."""
+
+    word: str
+    reasons: tuple[str, ...]
+    """Against calling it more; empty for ``supported``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is known of the search that a policy came from."""
+
+    trials: int
+    """Every one that was ever made, failed ones included."""
+    variance: float
+    """Of the trials' daily Sharpe ratios."""
+    overfitting: float
+    """Probability of backtest overfitting."""
+
+
+def judged(
+    days_bps: Sequence[float],
+    comparisons: Sequence[Comparison],
+    *,
+    evidence: bool,
+    checked: bool | None,
+    search: Search | None = None,
+) -> Verdict:
+    """Every reason why a result is unproven, or that it is supported.
+
+    Args:
+        days_bps: hedged PnL of every whole day.
+        comparisons: with the benchmarks.
+        evidence: whether the tape is a record, not a made-up or coarse one.
+        checked: whether the checks passed; None when they were not run.
+        search: that the policy came from; None for one that was not searched for.
+    """
+    reasons: list[str] = []
+    if not evidence:
+        reasons.append("the tape is no exact record")
+    if len(days_bps) < LEAST_DAYS:
+        reasons.append(f"{len(days_bps)} whole days, at least {LEAST_DAYS} are wanted")
+    elif min(days_bps) != max(days_bps):
+        reasons += _of_sharpe(days_bps, search)
+    reasons += [reason for name in JUDGES for reason in _of_judge(name, comparisons)]
+    if checked is None:
+        reasons.append("keeper backtest check was not run")
+    elif not checked:
+        reasons.append("a check failed")
+    if search is not None and search.overfitting >= MOST_OVERFITTING:
+        reasons.append(f"probability of overfitting {search.overfitting:.2f}, below {MOST_OVERFITTING} is wanted")
+    return Verdict(word=UNPROVEN if reasons else SUPPORTED, reasons=tuple(reasons))
+
+
+def _of_sharpe(days_bps: Sequence[float], search: Search | None) -> list[str]:
+    track = track_of(days_bps)
+    if search is None or search.trials < 2:
+        found, told = probabilistic_sharpe(track), "one trial"
+    else:
+        found = deflated_sharpe(track, trials=search.trials, variance=search.variance)
+        told = f"{search.trials} trials"
+    return [] if found >= LEAST_SHARPE else [f"Deflated Sharpe {found:.2f} over {told}, {LEAST_SHARPE} is wanted"]
+
+
+def _of_judge(name: str, comparisons: Sequence[Comparison]) -> list[str]:
+    found = next((one for one in comparisons if one.name == name), None)
+    if found is None:
+        return [f"not compared with {name}"]
+    if found.lower_bps is None or found.p_value is None:
+        return [f"too few days for an interval against {name}"]
+    if found.lower_bps > 0 and found.p_value < 0.05:
+        return []
+    interval = f"95 % interval {found.lower_bps:+.2f} to {found.upper_bps:+.2f}"
+    return [f"against {name} {found.mean_bps:+.2f} bps a day, {interval}, p {found.p_value:.2f} after correction"]
