@@ -49,8 +49,8 @@ help: ## this list
 demo: .venv/.run node_modules/.ready ## watch the keeper work through a market day on a local chain; ARGS="--scenario crash"
 	@$(BIN)/keeper demo $(ARGS)
 
-test: .venv/.dev node_modules/.ready ## every test: the core, the chain, the commands
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv/.dev node_modules/.ready ## every test: the core, the chain, the commands; ARGS="-n 0 tests/unit" for a part, in one process
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: .venv/.dev ## style, types, import rules
 	@$(BIN)/ruff check .

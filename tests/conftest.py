@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +17,9 @@ from keeper.localchain.twin import Twin, running_base, running_twin
 # A neighbour on the machine must not turn a slow example into a failure, and no machine is left with another one's luck.
 settings.register_profile("keeper", deadline=None, derandomize=True)
 settings.load_profile("keeper")
+
+# A worker of pytest-xdist tells a width that no terminal has, and tables would be cut to it.
+os.environ.pop("COLUMNS", None)
 
 # A background job of a shell ignores Ctrl-C, and so would every program that it starts; ours must not.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

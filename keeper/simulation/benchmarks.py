@@ -56,7 +56,10 @@ class OneRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recentred:
-    """A single range that is placed anew around the price whenever the price has left it: the tau-reset of the literature."""
+    """A single range that is placed anew around the price whenever the price has left it: the tau-reset of the literature.
+
+    No gate is asked for that, and no dwell; it places the part that the regime of the time does not leave idle.
+    """
 
     share: float
     """Half width as a part of the price."""
@@ -67,13 +70,14 @@ class Recentred:
         live = [position for position in view.ladder.positions if position.liquidity > 0]
         if not live:
             return _instead(found, view, policy, self.share)
-        return replace(found, moves=self._shift(view, policy, live))
+        weight = 1 - policy.ladder.weights_in(found.regime).idle
+        return replace(found, moves=self._shift(view, policy, live, weight))
 
-    def _shift(self, view: MarketView, policy: Policy, live: Sequence[Position]) -> tuple[Move, ...]:
+    def _shift(self, view: MarketView, policy: Policy, live: Sequence[Position], weight: float) -> tuple[Move, ...]:
         tick = view.pool(live[0].pool).state.tick
-        if live[0].range.contains(tick):
+        if live[0].range.contains(tick) or weight <= 0:
             return ()
-        target = _target(view, policy, self.share, weight=1.0)
+        target = _target(view, policy, self.share, weight=weight)
         return (ShiftLayer(target=target, token_ids=tuple(one.token_id for one in live)),)
 
 
@@ -109,10 +113,13 @@ def benchmarks(policy: Policy) -> tuple[Variation, ...]:
 
 
 def ablations(policy: Policy) -> tuple[Variation, ...]:
-    """The keeper without one of its parts; without layering it is ``equal_gamma``."""
-    found = []
+    """The keeper without one of its parts; without layering it is ``equal_gamma``.
+
+    Groups of signals without weight are left out: they decide nothing. The calendar widens layers without any weight.
+    """
+    found, scheduled = [], policy.calendar.calendar != NO_CALENDAR
     for name, group in _GROUPS.items():
-        if any(policy.stress.weight(signal) > 0 for signal in group):
+        if any(policy.stress.weight(signal) > 0 for signal in group) or (names.CALENDAR in group and scheduled):
             found.append(_without(policy, f"without_{name}", f"no say of {', '.join(group)}", frozenset(group)))
     if any(one.weight > 0 for one in policy.stress.weights):
         every = frozenset(one.name for one in policy.stress.weights)
@@ -137,18 +144,23 @@ def equal_gamma(policy: Policy) -> Policy:
     """A single range whose gamma is, in every regime, that of the ladder's bands at the usual volatility.
 
     The half width is that of the regime with the most gamma, in which all of the capital is placed; in the others as much of it
-    is placed as makes the gamma equal, and the rest stays idle. Wings are idle until the price walks into one, and count for
-    nothing. Per unit of value the gamma of a range of log half width ``h`` goes with ``c(h) = 1 / (1 - e^(-h/2))``.
+    is placed as makes the gamma equal, and the rest stays idle. It is never wider than the ladder's widest band. Wings are idle
+    until the price walks into one, and count for nothing. Per unit of value the gamma of a range of log half width ``h`` goes
+    with ``c(h) = 1 / (1 - e^(-h/2))``.
 
     Ref: facts on concentration, v3 whitepaper section 6.3.
     """
     sigma = policy.regimes.usual_volatility * math.sqrt(policy.ladder.horizon_s / SECONDS_A_YEAR)
     bands = [layer for layer in policy.ladder.layers if layer.shape is Shape.BAND]
     gammas = {regime: _gamma(policy.ladder, bands, regime, sigma) for regime in Regime}
-    most = max(gammas.values())
-    core = policy.ladder.layers[0]
+    widest = max(bands, key=lambda band: band.half_width_sigmas)
+    most = max(*gammas.values(), _concentration(widest, sigma))
     half = -2 * math.log(1 - 1 / most)
-    layer = replace(core, half_width_sigmas=half / sigma)
+    layer = replace(
+        policy.ladder.layers[0],
+        half_width_sigmas=half / sigma,
+        max_half_width_ticks=max(band.max_half_width_ticks for band in bands),
+    )
     weights = tuple(
         RegimeWeights(
             regime=regime,
@@ -189,7 +201,7 @@ def constant_mix(rows: LedgerRows, *, fee: float) -> list[float]:
 
 
 _GROUPS = {
-    "volatility": (names.VOLATILITY_FORECAST,),
+    "volatility": (names.VOLATILITY_FORECAST, names.JUMP_SHARE),
     "implied": (names.IMPLIED_OVER_REALISED, names.VOLATILITY_OUTSIDE),
     "calendar": (names.CALENDAR,),
     "momentum": (names.RSI, names.MACD),
@@ -224,7 +236,11 @@ def _without(policy: Policy, name: str, described: str, group: frozenset[str]) -
 
 def _gamma(ladder: LadderPolicy, bands: Sequence[LayerPolicy], regime: Regime, sigma: float) -> float:
     weights = ladder.weights_in(regime)
-    return math.fsum(weights.weight(band.kind) / (1 - math.exp(-band.half_width_sigmas * sigma / 2)) for band in bands)
+    return math.fsum([weights.weight(band.kind) * _concentration(band, sigma) for band in bands])
+
+
+def _concentration(band: LayerPolicy, sigma: float) -> float:
+    return 1 / (1 - math.exp(-band.half_width_sigmas * sigma / 2))
 
 
 def _instead(found: Decision, view: MarketView, policy: Policy, share: float | None) -> Decision:

@@ -7,23 +7,27 @@ import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, Queue
 from statistics import fmean
 
-from keeper.core.model.bar import PriceBar
+from keeper.core.ledger.attribution import MARK_BITS
+from keeper.core.model.bar import DAY_S, PriceBar
 from keeper.core.model.policy import Policy
 from keeper.core.quant.bootstrap import compare_paired
+from keeper.core.quant.cash_flows import CashFlow, money_weighted_rates
 from keeper.core.quant.sharpe import annualised, max_drawdown, sharpe_ratio
 from keeper.core.quant.significance import holm
 from keeper.core.strategy.decide import decide as decide_by_policy
 from keeper.engine.cycle import Decide
 from keeper.simulation.benchmarks import Variation
 from keeper.simulation.frictions import BaseFees
+from keeper.simulation.ledger_rows import LedgerRows
 from keeper.simulation.result import RunResult, result_of
 from keeper.simulation.runner import Setting, Simulation
 from keeper.simulation.sim_journal import SimJournal
-from keeper.simulation.sweep_days import hedged_days_bps
+from keeper.simulation.sweep_days import BPS_ONE, hedged_days_bps
 from keeper.simulation.tape import Tape
 
 LEAST_DAYS = 20
@@ -75,12 +79,18 @@ class Summary:
     """At the end."""
     gain: float
     """As a fraction of the beginning."""
+    hedged: float
+    """Change of value less what the price did, as a fraction of the capital."""
     hedged_bps: float
     """Mean daily hedged PnL in bps of the capital; NaN without a whole day."""
     sharpe: float
     """Of the daily hedged PnL, a year; NaN where there are too few days or none that differ."""
     drawdown: float
     """Largest fall from a high, as a fraction, <= 0."""
+    in_range: float
+    """Part of the cycles since the first placement in which the price lay in a range of ours; NaN when nothing was placed."""
+    rate: float
+    """Money-weighted, a year; NaN where it has no value, as after a day or two it may."""
     fees_quote: float
     lvr_quote: float
     costs_quote: float
@@ -110,7 +120,16 @@ def run_all(spec: RunSpec, variations: Sequence[Variation], *, jobs: int, progre
 
 
 def compare(keeper: RunResult, others: Mapping[str, RunResult], *, seed: int) -> tuple[Comparison, ...]:
-    """The keeper against each, corrected for how many there are."""
+    """The keeper against each, corrected for how many there are.
+
+    Args:
+        keeper: whose days are compared.
+        others: by name, all over the same stretch.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: a run covers other days than the keeper's.
+    """
     ours = hedged_days_bps(keeper)
     found = [(name, _paired(ours, hedged_days_bps(other), seed)) for name, other in others.items()]
     tested = [row for _, row in found if row[3] is not None]
@@ -131,20 +150,46 @@ def summary(name: str, result: RunResult) -> Summary:
     """A run in a line."""
     days = hedged_days_bps(result)
     rows = result.rows
-    scale = float(result.quote_unit << 64)
+    scale = float(result.quote_unit << MARK_BITS)
     values = list(rows.value)
     return Summary(
         name=name,
         value_quote=values[-1] if values else math.nan,
         gain=values[-1] / values[0] - 1 if values else math.nan,
+        hedged=(result.parts.total - result.parts.price) / scale / result.setting.capital_quote,
         hedged_bps=fmean(days) if days else math.nan,
         sharpe=_sharpe(days),
         drawdown=max_drawdown(values) if len(values) > 1 else 0.0,
+        in_range=_in_range(rows),
+        rate=_rate(rows),
         fees_quote=result.parts.fees / scale,
         lvr_quote=result.parts.lvr / scale,
         costs_quote=(result.parts.swaps + result.parts.gas) / scale,
         actions=len(result.acted),
     )
+
+
+def hedged_bps_a_day(result: RunResult) -> float:
+    """Hedged PnL of the whole run, exact to its last unit, in bps of the capital a day; days may be broken."""
+    hedged_quote = (result.parts.total - result.parts.price) / (result.quote_unit << MARK_BITS)
+    return hedged_quote * BPS_ONE / result.setting.capital_quote * DAY_S / (result.end_s - result.start_s)
+
+
+def _in_range(rows: LedgerRows) -> float:
+    placed = next((place for place, bits in enumerate(rows.in_range) if bits), None)
+    if placed is None:
+        return math.nan
+    return sum(bits > 0 for bits in rows.in_range[placed:]) / (len(rows.in_range) - placed)
+
+
+def _rate(rows: LedgerRows) -> float:
+    if not rows.value:
+        return math.nan
+    days = [datetime.fromtimestamp(at_s, UTC).date() for at_s in (rows.time_s[0], rows.time_s[-1])]
+    found = money_weighted_rates(
+        (CashFlow(day=days[0], amount=-rows.value[0]), CashFlow(day=days[1], amount=rows.value[-1])),
+    )
+    return found[0] if found else math.nan
 
 
 def _sharpe(days: Sequence[float]) -> float:
@@ -156,12 +201,11 @@ def _sharpe(days: Sequence[float]) -> float:
 def _paired(
     ours: Sequence[float], theirs: Sequence[float], seed: int
 ) -> tuple[float, float | None, float | None, float | None]:
-    count = min(len(ours), len(theirs))
-    if not count:
+    if not ours:
         return math.nan, None, None, None
-    if count < LEAST_DAYS:
-        return fmean(a - b for a, b in zip(ours, theirs, strict=False)), None, None, None
-    found = compare_paired(ours[:count], theirs[:count], seed=seed)
+    if len(ours) < LEAST_DAYS:
+        return fmean(a - b for a, b in zip(ours, theirs, strict=True)), None, None, None
+    found = compare_paired(ours, theirs, seed=seed)
     return found.interval.mean, found.interval.lower, found.interval.upper, found.p_value
 
 

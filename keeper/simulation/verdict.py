@@ -58,7 +58,9 @@ def judged(
         reasons.append("the tape is no exact record")
     if len(days_bps) < LEAST_DAYS:
         reasons.append(f"{len(days_bps)} whole days, at least {LEAST_DAYS} are wanted")
-    elif min(days_bps) != max(days_bps):
+    elif min(days_bps) == max(days_bps):
+        reasons.append("all days are alike: a Sharpe ratio has no value")
+    else:
         reasons += _of_sharpe(days_bps, search)
     reasons += [reason for name in JUDGES for reason in _of_judge(name, comparisons)]
     if checked is None:

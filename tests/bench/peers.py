@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +34,8 @@ from tests.bench.peers_homes import BELLA, DEGENBOT, DEMETER, UNISWAPPY, NotInst
 from tests.pairs import USDC, USDC_WETH_500, WETH
 
 ROUNDS = 5
-CAPITAL_QUOTE = 100_000
+LITTLE_QUOTE, MUCH_QUOTE = 1_000, 100_000
+"""USDC; of so little the pool takes no notice, of so much it does, which only an exact pool can tell."""
 POLYGON = replace(USDC_WETH_500, address="0x45dDa9cb7c25131DF268515131f647d726f50608")
 OUT = sys.stdout
 
@@ -80,10 +82,9 @@ def fees_of_static(day: Day, demeter: Talk | None) -> None:
         else None
     )
     OUT.write(
-        f"three positions of 1,000 USDC each, held from the first block to the last; truth: {day.truth}\n"
-        "range in ticks      fees true    ours, price kept  ours, amounts kept   demeter"
-        "    value true     demeter\n"
-        "                         USDC          % off             % off          % off          USDC       % off\n"
+        f"\nthree positions of 1,000 USDC each, held from the first block to the last\ntruth: {day.truth}\n"
+        "                       fees true   fees off, %: ours, ours,              value true   value off, %:\n"
+        "range in ticks              USDC   price kept   amounts kept    demeter        USDC        demeter\n"
     )
     for at, (one, true) in enumerate(zip(day.held, day.fees, strict=True)):
         fees = quote_of(true, day.end_x96)
@@ -95,10 +96,21 @@ def fees_of_static(day: Day, demeter: Talk | None) -> None:
             theirs = off(quote_of(raw(found["fees"]), day.end_x96), fees)
             price = float(answer["price"])
             worth = off(sum(float(found[kind][0]) + float(found[kind][1]) * price for kind in ("fees", "amounts")), value)
+        price_kept, amounts_kept = mine[Presence.PRICE_KEPT], mine[Presence.AMOUNTS_KEPT]
         OUT.write(
-            f"{one.lower:,}..{one.upper:,}  {fees:9.4f}    {mine[Presence.PRICE_KEPT]:>12}"
-            f"      {mine[Presence.AMOUNTS_KEPT]:>12}   {theirs:>12}  {value:12.4f}   {worth}\n"
+            f"{one.lower:,}..{one.upper:,}    {fees:10.4f}    {price_kept}      {amounts_kept}  {theirs}"
+            f"  {value:10.4f}      {worth}\n"
         )
+
+
+def fees_of_bella(day: Day, bella: Talk) -> None:
+    """Print what the same positions earned in the exact pool of somebody else, everybody's amounts kept."""
+    bella.ask("day", **ours.script_of(day.tape))
+    theirs = bella.ask("static", positions=[[one.lower, one.upper, str(one.liquidity)] for one in day.held])["owed"]
+    mine = ours.static(day.tape, day.held, Presence.AMOUNTS_KEPT).owed
+    pairs = zip(chain.from_iterable(mine), chain.from_iterable(theirs), strict=True)
+    apart = max(abs(one - int(other)) for one, other in pairs)
+    OUT.write(f"ours, amounts kept, and {BELLA.package}, by their own pool: apart by {apart} raw units at most\n")
 
 
 def weeks_of_minutes(root: Path, demeter: Talk) -> None:
@@ -120,52 +132,64 @@ def weeks_of_minutes(root: Path, demeter: Talk) -> None:
     OUT.write("no tick map of that time is recorded: neither is the truth\n")
 
 
+SAME, KEEPER, THEIRS = "exact pool, same policy", "whole backtest, keeper's policy", "demeter"
+
+
+def capital_of(day: Day, quote: int) -> tuple[int, int]:
+    """Raw token0 and token1, half of ``quote`` USDC in each at the first price."""
+    half0 = quote * 10**USDC.decimals // 2
+    return half0, half0 * day.tape.start.pool.sqrt_price_x96**2 >> 192
+
+
+def recentred_by_us(day: Day, quote: int) -> tuple[float, int, float]:
+    """Seconds, moves, and what is left of a USDC."""
+    run = ours.Recentred(day.tape, HALF_WIDTHS, capital_of(day, quote))
+    seconds = run.run()
+    return seconds, run.moves, quote_of(run.balances, day.end_x96) / quote
+
+
+def recentred_by_demeter(day: Day, quote: int, demeter: Talk) -> tuple[float, int, float]:
+    """Likewise."""
+    amount0, amount1 = capital_of(day, quote)
+    usdc, weth = f"{amount0}e-{USDC.decimals}", f"{amount1}e-{WETH.decimals}"
+    answer = demeter.ask("recentred", half_widths=list(HALF_WIDTHS), usdc=usdc, weth=weth)
+    return float(answer["seconds"]), answer["moves"], float(answer["value"]) / quote
+
+
 def whole_backtests(day: Day, demeter: Talk | None) -> None:
     """Print how fast everybody runs a strategy over the day."""
-    square = day.tape.start.pool.sqrt_price_x96**2
-    half0 = CAPITAL_QUOTE * 10**USDC.decimals // 2
-    capital = half0, half0 * square >> 192
-    told: dict[str, str] = {}
     swaps = sum(isinstance(event, SwapEvent) for block in day.tape.blocks() for event in block.events)
     minutes = (day.tape.end_s - day.tape.start.timestamp_s) // 60
-    steps = {"exact pool, same policy": swaps, "whole backtest, keeper's policy": swaps, "demeter": minutes}
-
-    def recentred() -> float:
-        run = ours.Recentred(day.tape, HALF_WIDTHS, capital)
-        seconds = run.run()
-        value = quote_of(run.balances, day.end_x96)
-        told["exact pool, same policy"] = f"{run.moves} moves, judged every minute; {value:,.0f} USDC at the end"
-        return seconds
-
-    def whole() -> float:
-        run = ours.whole(day.tape)
-        told["whole backtest, keeper's policy"] = f"{run.cycles} cycles with signals, plans and journal; {run.acted} acted"
-        return run.seconds
-
-    def rival() -> float:
-        assert demeter is not None
-        usdc, weth = f"{capital[0]}e-{USDC.decimals}", f"{capital[1]}e-{WETH.decimals}"
-        answer = demeter.ask("recentred", half_widths=list(HALF_WIDTHS), usdc=usdc, weth=weth)
-        told["demeter"] = f"{answer['moves']} moves, judged every minute; {float(answer['value']):,.0f} USDC at the end"
-        return float(answer["seconds"])
-
-    ways = {"exact pool, same policy": recentred, "whole backtest, keeper's policy": whole}
-    took = taking_turns(ways | ({"demeter": rival} if demeter else {}))
+    steps = {SAME: swaps, KEEPER: swaps, THEIRS: minutes}
+    ways = {SAME: lambda: recentred_by_us(day, LITTLE_QUOTE)[0], KEEPER: lambda: ours.whole(day.tape).seconds}
+    if demeter:
+        ways[THEIRS] = lambda: recentred_by_demeter(day, LITTLE_QUOTE, demeter)[0]
+    took = taking_turns(ways)
     OUT.write(
-        f"\nthree layers of {CAPITAL_QUOTE:,} USDC over the day: {swaps:,} swaps, {minutes:,} minutes;"
-        " a step is a swap of ours, a minute of demeter's\n"
-        "engine                            seconds of processor       days/s    steps/s   times demeter: days  steps\n"
+        f"\nthree layers over the day: {swaps:,} swaps, {minutes:,} minutes; a step is a swap of ours, a minute of demeter's\n"
+        "                                                                                times demeter's\n"
+        "engine                             seconds of processor     days/s    steps/s     days    steps\n"
     )
     days = (day.tape.end_s - day.tape.start.timestamp_s) / DAY_S
     for way, seconds in took.items():
         middle = statistics.median(seconds)
-        times = "        -      -"
+        times = ""
         if demeter:
-            against = statistics.median(took["demeter"])
-            times = f"{against / middle:9.1f} {against / middle * steps[way] / steps['demeter']:6.1f}"
-        OUT.write(f"{way:31} {spread(seconds)} {days / middle:9.1f} {steps[way] / middle:10,.0f}           {times}\n")
-    for way, what in told.items():
-        OUT.write(f"  {way}: {what}\n")
+            against = statistics.median(took[THEIRS]) / middle
+            times = f"{against:9.1f}{against * steps[way] / minutes:9.1f}"
+        OUT.write(f"{way:31} {spread(seconds)} {days / middle:10.1f} {steps[way] / middle:10,.0f}{times}\n")
+    run = ours.whole(day.tape)
+    OUT.write(
+        f"keeper's policy: {run.cycles} cycles with signals, plans, costs and journal, of which {run.acted} acted\n"
+        "same policy: put anew around the price when a minute ends outside of the narrowest layer\n"
+    )
+    for quote in (LITTLE_QUOTE, MUCH_QUOTE):
+        _, moves, left = recentred_by_us(day, quote)
+        told = f"ours {moves} moves, {(left - 1) * 100:+.3f} %"
+        if demeter:
+            _, moves, left = recentred_by_demeter(day, quote, demeter)
+            told += f"; demeter {moves} moves, {(left - 1) * 100:+.3f} %"
+        OUT.write(f"  with {quote:,} USDC: {told}\n")
 
 
 def swap_steps(day: Day, rivals: Mapping[Rival, Talk]) -> None:
@@ -206,16 +230,14 @@ def swap_steps(day: Day, rivals: Mapping[Rival, Talk]) -> None:
 def pool_replays(day: Day, bella: Talk | None) -> None:
     """Print how fast everybody replays the day in a pool, with what result."""
     ways: dict[str, Callable[[], float]] = {"ExactPool": lambda: ours.replay(day.tape)}
-    script = ours.script_of(day.tape)
-    prices = script["prices"]
-    assert isinstance(prices, list)
-    matched = {"ExactPool": f"{len(prices):,} of {len(prices):,} prices"}
+    swaps = [event for block in day.tape.blocks() for event in block.events if isinstance(event, SwapEvent)]
+    matched = {"ExactPool": f"{ours.matched(day.tape):,} of {len(swaps):,} prices"}
     if bella:
-        bella.ask("day", **script)
+        bella.ask("day", **ours.script_of(day.tape))
 
         def run() -> float:
             answer = bella.ask("replay")
-            matched[BELLA.package] = f"{answer['matched']:,} of {len(prices):,} prices, {answer['refused']} events refused"
+            matched[BELLA.package] = f"{answer['matched']:,} of {len(swaps):,} prices, {answer['refused']} events refused"
             return float(answer["seconds"])
 
         ways[BELLA.package] = run
@@ -227,7 +249,7 @@ def pool_replays(day: Day, bella: Talk | None) -> None:
     )
     for name, seconds in took.items():
         middle = statistics.median(seconds)
-        OUT.write(f"{name:42} {len(prices) / middle:11,.0f} {middle / mine:11.1f}  {matched[name]}\n")
+        OUT.write(f"{name:42} {len(swaps) / middle:11,.0f} {middle / mine:11.1f}  {matched[name]}\n")
 
 
 def main() -> None:
@@ -244,6 +266,8 @@ def main() -> None:
             first = write_minutes(day.tape, root / "day")
             demeter.ask("load", folder=str(root / "day"), chain="ethereum", pool=day.tape.key.address, first=first, last=first)
         fees_of_static(day, demeter)
+        if BELLA in talks:
+            fees_of_bella(day, talks[BELLA])
         whole_backtests(day, demeter)
         swap_steps(day, talks)
         pool_replays(day, talks.get(BELLA))

@@ -18,7 +18,39 @@ const seconds = (since) => {
   return (used.user + used.system) / 1e6;
 };
 
+// The day in a pool that begins with these positions of ours as well.
+function replayed(held) {
+  const pool = new CorePool("USDC", "WETH", day.fee, day.spacing);
+  pool.initialize(JSBI.BigInt(day.sqrt_price_x96));
+  for (const [lower, upper, liquidity] of day.positions) pool.mint("all", lower, upper, JSBI.BigInt(liquidity));
+  for (const [lower, upper, liquidity] of held) pool.mint("ours", lower, upper, liquidity);
+  const zero = JSBI.BigInt(0);
+  const prices = [];
+  let refused = 0;
+  const since = process.cpuUsage();
+  for (const one of day.parsed) {
+    try {
+      if (one.kind === "swap") {
+        pool.swap(one.zero_for_one, one.amount, one.limit);
+      } else if (JSBI.greaterThan(one.delta, zero)) {
+        pool.mint("all", one.lower, one.upper, one.delta);
+      } else {
+        pool.burn("all", one.lower, one.upper, JSBI.unaryMinus(one.delta));
+      }
+    } catch (error) {
+      refused += 1;
+    }
+    if (one.kind === "swap") prices.push(pool.sqrtPriceX96);
+  }
+  const took = seconds(since);
+  const matched = prices.filter((price, at) => price.toString() === day.prices[at]).length;
+  return { pool, seconds: took, matched, refused };
+}
+
 const tasks = {
+  hello() {
+    return true;
+  },
   steps(asked) {
     inputs = asked.inputs.map((one) => one.map((value) => JSBI.BigInt(value)));
     return inputs.length;
@@ -43,30 +75,18 @@ const tasks = {
     return day.parsed.length;
   },
   replay() {
-    const zero = JSBI.BigInt(0);
-    const pool = new CorePool("USDC", "WETH", day.fee, day.spacing);
-    pool.initialize(JSBI.BigInt(day.sqrt_price_x96));
-    for (const [lower, upper, liquidity] of day.positions) pool.mint("all", lower, upper, JSBI.BigInt(liquidity));
-    const prices = [];
-    let refused = 0;
-    const since = process.cpuUsage();
-    for (const one of day.parsed) {
-      try {
-        if (one.kind === "swap") {
-          pool.swap(one.zero_for_one, one.amount, one.limit);
-        } else if (JSBI.greaterThan(one.delta, zero)) {
-          pool.mint("all", one.lower, one.upper, one.delta);
-        } else {
-          pool.burn("all", one.lower, one.upper, JSBI.unaryMinus(one.delta));
-        }
-      } catch (error) {
-        refused += 1;
-      }
-      if (one.kind === "swap") prices.push(pool.sqrtPriceX96);
-    }
-    const took = seconds(since);
-    const matched = prices.filter((price, at) => price.toString() === day.prices[at]).length;
-    return { seconds: took, matched, refused };
+    const { pool, ...found } = replayed([]);
+    return found;
+  },
+  static(asked) {
+    const held = asked.positions.map(([lower, upper, liquidity]) => [lower, upper, JSBI.BigInt(liquidity)]);
+    const { pool, ...found } = replayed(held);
+    found.owed = held.map(([lower, upper]) => {
+      pool.burn("ours", lower, upper, JSBI.BigInt(0));
+      const position = pool.getPosition("ours", lower, upper);
+      return [position.tokensOwed0.toString(), position.tokensOwed1.toString()];
+    });
+    return found;
   },
 };
 

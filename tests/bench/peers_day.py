@@ -96,7 +96,11 @@ def the_day(root: Path) -> Day:
     if SHARED_DATA.is_dir():
         tape: Tape = _recorded(root)
         after = _state_after(root)
-        told = "its fee growth ends at that of the next day's recorded state, difference 0"
+        told = (
+            "its fee growth ends at that of the next day's recorded state, difference 0;\n"
+            "       of the widest range, which the price never left, the two recorded feeGrowthGlobal tell the fees alone:"
+            " the same"
+        )
     else:
         tape = made_tape(USDC_WETH_500, 1, base=WETH, quote=USDC, scenario=Scenario.CALM, seed=1, days=1.0)
         after, told = None, "the day is a made one"

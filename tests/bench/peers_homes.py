@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,7 +42,7 @@ class Rival:
     @property
     def home(self) -> Path:
         """Its environment."""
-        return CACHE / "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in self.package)
+        return CACHE / "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in self.package).strip("-.")
 
 
 DEMETER = Rival(name="demeter", package="zelos-demeter==1.3.0")
@@ -72,9 +73,15 @@ class Talk:
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
         assert self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            # Left in the middle of a question.
+            self._process.kill()
+            self._process.wait()
         self._process.stdout.close()
         self._words.close()
         self._folder.cleanup()
@@ -113,10 +120,20 @@ def talk_to(rival: Rival) -> Talk:
         for command in _making(rival):
             _install(command, rival)
         ready.touch()
+    talk = Talk(_command(rival))
+    try:
+        talk.ask("hello")
+    except RivalError as error:
+        with talk:
+            raise NotInstallableError(f"{rival.package} does not start: {error}") from None
+    return talk
+
+
+def _command(rival: Rival) -> list[str]:
     if rival is BELLA:
-        return Talk(["node", str(HERE / "peers_bella.cjs"), str(rival.home)])
+        return ["node", str(HERE / "peers_bella.cjs"), str(rival.home)]
     # Without the folder of this file among the places that it imports from, where names of ours would hide those of others.
-    return Talk([str(rival.home / "bin" / "python"), "-P", str(HERE / "peers_child.py"), rival.name])
+    return [str(rival.home / "bin" / "python"), "-P", str(HERE / "peers_child.py"), rival.name]
 
 
 def _making(rival: Rival) -> tuple[list[str], ...]:

@@ -190,27 +190,34 @@ def replay(tape: Tape) -> float:
     return time.process_time() - start_s
 
 
-def script_of(tape: Tape) -> dict[str, object]:
-    """A tape as a rival's pool can replay it: positions that make its ticks, requests, and the price after every swap."""
-    pool, requests, prices = ExactPool.restore(tape.start.pool), [], []
+def matched(tape: Tape) -> int:
+    """Swaps of a tape after which an exact pool stands at the recorded price."""
+    pool, count = ExactPool.restore(tape.start.pool), 0
     for block in tape.blocks():
         for event in block.events:
             play(pool, event)
+            count += isinstance(event, SwapEvent) and pool.sqrt_price_x96 == event.sqrt_price_after_x96
+    return count
+
+
+def script_of(tape: Tape) -> dict[str, object]:
+    """A tape as a rival's pool can replay it: positions that make its ticks, requests, and the price after every swap."""
+    requests, prices = [], []
+    for block in tape.blocks():
+        for event in block.events:
             if isinstance(event, SwapEvent):
                 amount, limit = str(event.amount_specified), str(event.sqrt_price_limit_x96)
                 requests.append({"kind": "swap", "zero_for_one": event.zero_for_one, "amount": amount, "limit": limit})
-                prices.append(str(pool.sqrt_price_x96))
+                prices.append(str(event.sqrt_price_after_x96))
             elif isinstance(event, LiquidityEvent):
                 lower, upper, delta = event
                 requests.append({"kind": "liquidity", "lower": lower, "upper": upper, "delta": str(delta)})
-    start = tape.start.pool
+    start, behind = tape.start.pool, positions_behind(tape.start.pool, burned_before(tape))
     return {
         "fee": start.fee_pips,
         "spacing": start.tick_spacing,
         "sqrt_price_x96": str(start.sqrt_price_x96),
-        "positions": [
-            [lower, upper, str(liquidity)] for lower, upper, liquidity in positions_behind(start, burned_before(tape))
-        ],
+        "positions": [[lower, upper, str(liquidity)] for lower, upper, liquidity in behind],
         "requests": requests,
         "prices": prices,
     }

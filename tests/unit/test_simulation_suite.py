@@ -9,7 +9,7 @@ import pytest
 
 from keeper.core.model.decision import Decision
 from keeper.simulation.benchmarks import Variation, benchmarks
-from keeper.simulation.checks import Displaced, ReadingLog, Recorded, check, cut, first_difference
+from keeper.simulation.checks import CycleLog, Displaced, Recorded, check, cut, first_difference
 from keeper.simulation.frictions import BaseFees
 from keeper.simulation.runner import Setting
 from keeper.simulation.suite import Comparison, RunSpec, compare, run_all, summary
@@ -99,29 +99,40 @@ def test_every_attempt_is_made_and_the_cut_tape_holds() -> None:
 class Cheating:
     """Opens half an hour before it could, because it knows a later run's readings."""
 
-    log: ReadingLog
+    log: CycleLog
 
     def __call__(self, view, readings, policy) -> Decision:
         return Displaced(self.log, 4 * 3_600)(view, readings, policy)
 
 
 def test_a_strategy_that_looks_ahead_is_caught_by_the_cut() -> None:
-    log = ReadingLog()
+    log = CycleLog()
     honest = Variation(name="keeper", described="", policy=RULES, decide=Recorded(log))
     run_all(SPEC, [honest], jobs=1, progress=quiet)
-    peeking = Variation(name="keeper", described="", policy=RULES, decide=Cheating(log))
-    whole = run_all(SPEC, [peeking], jobs=1, progress=quiet)["keeper"]
-    assert not cut(SPEC, RULES, whole, progress=quiet).passed
+    whole = CycleLog()
+    peeking = Variation(name="keeper", described="", policy=RULES, decide=Recorded(whole, Cheating(log)))
+    run_all(SPEC, [peeking], jobs=1, progress=quiet)
+
+    def of_what_it_knows(spec: RunSpec) -> Cheating:
+        known = CycleLog()
+        run_all(spec, [Variation(name="a", described="", policy=RULES, decide=Recorded(known))], jobs=1, progress=quiet)
+        return Cheating(known)
+
+    found = cut(SPEC, RULES, whole, decider_of=of_what_it_knows, progress=quiet)
+    assert not found.passed
+    assert "looks ahead" in found.told
+    assert cut(SPEC, RULES, log, progress=quiet).passed
 
 
 def test_the_readings_of_another_time_are_those_that_were_noted() -> None:
-    log = ReadingLog()
+    log = CycleLog()
     run_all(SPEC, [Variation(name="a", described="", policy=RULES, decide=Recorded(log))], jobs=1, progress=quiet)
     first, second = log.times_s[3:5]
     assert log.at(first) is log.readings[3]
     assert log.at(second - 1) is log.readings[3]
     assert log.at(0) is log.readings[0]
     assert log.at(2**40) is log.readings[-1]
-    same = Variation(name="b", described="", policy=RULES, decide=Displaced(log))
-    plain = run_all(SPEC, [KEEPER], jobs=1, progress=quiet)["keeper"]
-    assert first_difference(plain, run_all(SPEC, [same], jobs=1, progress=quiet)["b"]) is None
+    same = CycleLog()
+    again = Variation(name="b", described="", policy=RULES, decide=Recorded(same, Displaced(log)))
+    run_all(SPEC, [again], jobs=1, progress=quiet)
+    assert first_difference(log, same) is None

@@ -72,7 +72,8 @@ def of_journal(reader: JournalReader, cycle_ids: Iterable[int]) -> Iterator[Poin
 def of_history(pieces: Iterable[tuple[Kind, Piece]], policy: Policy, *, since_s: int, every_s: int) -> Iterator[Point]:
     """A point every ``every_s`` from ``since_s`` on, at the end of an hour that is known.
 
-    In one pass, where the daemon makes its state anew each midnight: averages reach back a little further than there. The
+    In one pass, where the daemon makes its state anew at each turn of the windows: averages reach back a little further than
+    there. The
     regime is what a keeper would have decided that has held its ladder from the first point on.
 
     Args:
