@@ -12,10 +12,9 @@ from keeper.core.model.record import StageRecord
 from keeper.core.model.view import NO_MEMORY, Quality
 from keeper.core.quant.fusion import Term, stress_score
 from keeper.core.signals import names
-from keeper.core.signals.instrument import Moment
+from keeper.core.signals.instrument import Moment, reading_of
 from keeper.core.signals.risk import scheduled_z
 from keeper.core.signals.scheduled import Scheduled
-from keeper.core.signals.state import reading_of
 from keeper.core.strategy import advance, decide
 from keeper.core.strategy.targets import extent
 from keeper.core.strategy.valuation import positions_quote, protected_price

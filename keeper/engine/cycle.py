@@ -6,7 +6,7 @@ The same function runs live, dry, on the local chain and in simulation: only the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from keeper.core.model.bar import DAY_S
 from keeper.core.model.decision import Decision
@@ -31,8 +31,7 @@ from keeper.ports.journal import ReadableJournal
 Decide = Callable[[MarketView, tuple[SignalReading, ...], Policy], Decision]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thought:
+class Thought(NamedTuple):
     """A cycle up to the point where it would act."""
 
     sight: Sight

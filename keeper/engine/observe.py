@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from keeper.core.model.bar import HOUR_S, MINUTE_S, MarketHistory, PriceBar, Quote, Sample
 from keeper.core.model.errors import Fault, Transient
@@ -26,8 +27,7 @@ source finds or remembers by itself."""
 _KINDS = tuple(LayerKind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Sight(NamedTuple):
     """A view, the signals as of it, and what is not yet in the journal."""
 
     view: MarketView
@@ -58,7 +58,7 @@ def observe(source: MarketSource, journal: ReadableJournal, policy: Policy, memo
     if memory.acted_block is not None and seen.block.number < memory.acted_block:
         raise Transient(f"the node is at block {seen.block.number}, the keeper's last transaction is in {memory.acted_block}")
     news = _news(journal, policy, seen, stored)
-    state = memo.advanced(journal, policy, seen.block.timestamp_s, news)
+    state = memo.advanced(journal, policy, seen.block.timestamp_s, news, stored)
     adopted = _adopt(seen, known, policy)
     view = MarketView(
         chain_id=seen.chain_id,

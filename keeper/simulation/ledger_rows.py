@@ -78,7 +78,8 @@ class LedgerRows:
         self.lvr.append(parts.lvr / scale)
         self.swaps.append(parts.swaps / scale)
         self.gas.append(parts.gas / scale)
-        forecast, score = record.decision.volatility, find_reading(record.readings, names.STRESS_SCORE).value
+        # the score is told after what it is made of
+        forecast, score = record.decision.volatility, find_reading(record.readings[::-1], names.STRESS_SCORE).value
         self.forecast.append(float("nan") if forecast is None else forecast)
         self.score.append(float("nan") if score is None else score)
         self.regime.append(_REGIMES[record.decision.regime])

@@ -77,6 +77,7 @@ class Simulation:
         self._decide = decide
         self._unit = 10**policy.quote.decimals
         self._next_s = (self.market.start_s // setting.cadence_s + 1) * setting.cadence_s
+        self.executor = SimExecutor(self.market, self.account, base_fees, setting.frictions, self.watch)
         self._ports = Ports(
             source=SimSource(
                 self.market,
@@ -87,7 +88,7 @@ class Simulation:
                 watch=self.watch,
             ),
             journal=self.journal,
-            executor=SimExecutor(self.market, self.account, base_fees, setting.frictions, self.watch),
+            executor=self.executor,
             telemetry=Silent(),
             memo=SignalMemo(),
         )

@@ -1,7 +1,7 @@
 """The journal of a simulation: the laws of the real one in memory, for a year of cycles.
 
 It keeps what a cycle may ask for, and every cycle that acted or tried to; a hold is forgotten once it has ended. What is of
-before the windows that readings look back on is let go at midnight.
+before the windows that readings look back on is let go once a day.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class SimJournal:  # ruff: ignore[too-many-public-methods] - they are those of t
                 self._quotes.append(quote)
                 self._newest[quote.name] = quote
         if news.minutes:
-            self._let_go(news.minutes[-1].end_s)
+            self._let_go(news.minutes[0].start_s, news.minutes[-1].end_s)
 
     def seed_bars(self, pool: str, bars: Sequence[PriceBar]) -> int:
         """See the port."""
@@ -270,13 +270,13 @@ class SimJournal:  # ruff: ignore[too-many-public-methods] - they are those of t
         """Layer of every position that ever was."""
         return self._layers
 
-    def _let_go(self, end_s: int) -> None:
-        """Forget rows of closed minutes at once, and what lies before the windows at the first minute of a day."""
+    def _let_go(self, start_s: int, end_s: int) -> None:
+        """Forget rows of closed minutes at once, and what lies before the windows with the minutes that end a day."""
         rows = self._rows
         # the newest row before the next minute tells nothing that the newest bar does not
         while rows and rows[0].timestamp_s < end_s:
             rows.popleft()
-        if end_s % DAY_S:
+        if start_s // DAY_S == end_s // DAY_S:
             return
         windows = since(end_s)
         for width_s, begin_s in ((MINUTE_S, windows.minutes_s), (HOUR_S, windows.hours_s)):

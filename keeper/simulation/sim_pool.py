@@ -53,7 +53,7 @@ class SimPool:
         """Raw tokens that came in since the start, less those that went out."""
         self._nets = [TickNet(tick=tick, liquidity_net=info.liquidity_net) for tick, info in sorted(start.pool.ticks.items())]
         self._ticks = [net.tick for net in self._nets]
-        self._map: tuple[int, tuple[TickNet, ...]] | None = None
+        self._map: tuple[int, int, tuple[TickNet, ...]] | None = None
         self._mean_times: deque[int] = deque([start.timestamp_s])
         self._mean_sums: deque[int] = deque([0])
         self._mean_ticks: deque[int] = deque([start.pool.tick])
@@ -147,6 +147,8 @@ class SimPool:
         tick = pool.tick
         lower, upper = max(tick - REACH_TICKS, MIN_TICK), min(tick + REACH_TICKS, MAX_TICK) + 1
         first, last = bisect_left(self._ticks, lower), bisect_left(self._ticks, upper)
+        if self._map is None or self._map[:2] != (first, last):
+            self._map = first, last, tuple(self._nets[first:last])
         return PoolView(
             state=PoolState(
                 key=self.key,
@@ -157,7 +159,7 @@ class SimPool:
                 fee_growth_global1_x128=pool.fee_growth_global1_x128,
                 fee_protocol=pool.fee_protocol,
             ),
-            ticks=tuple(self._nets[first:last]),
+            ticks=self._map[2],
             map_lower=lower,
             map_upper=upper,
             twap_tick=self.twap_tick(now_s),
@@ -212,7 +214,7 @@ class SimPool:
         """Be again what was saved."""
         self.pool = saved.pool
         self._nets = list(saved.nets)
-        self._ticks = [net.tick for net in saved.nets]
+        self._ticks, self._map = [net.tick for net in saved.nets], None
         self.balance0, self.balance1 = saved.balance0, saved.balance1
 
     def _others(self, event: LiquidityEvent) -> None:
@@ -228,6 +230,7 @@ class SimPool:
         self._note_net(upper)
 
     def _note_net(self, tick: int) -> None:
+        self._map = None
         place = bisect_left(self._ticks, tick)
         there = place < len(self._ticks) and self._ticks[place] == tick
         info = self.pool.tick_info(tick)

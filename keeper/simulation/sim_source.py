@@ -68,10 +68,20 @@ class SimSource:
         )
 
     def _prices(self, after_block: int | None) -> tuple[BlockPrice, ...]:
+        """The rows after a block, or all of the look-back; older ones are let go."""
         rows = self._market.pools[self._policy.signal_pool].rows
-        while after_block is not None and rows and rows[0].block <= after_block:
+        least_s = self._market.now_s - self._policy.signals.lookback_s
+        while rows and rows[0].timestamp_s < least_s:
             rows.popleft()
-        return tuple(rows)
+        if after_block is None:
+            return tuple(rows)
+        found: list[BlockPrice] = []
+        for row in reversed(rows):
+            if row.block <= after_block:
+                break
+            found.append(row)
+        found.reverse()
+        return tuple(found)
 
     def _sample(self) -> Sample:
         pool = self._market.pools[self._policy.signal_pool]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from keeper.core.model.errors import JournalFault
-from keeper.core.model.ladder import LayerKind
+from keeper.core.model.ladder import LayerKind, TickRange
 from keeper.core.model.plan import Bounds, Done, NotDone, Simulated, Stage, StageKind
 from keeper.core.model.record import Attempt, Intent
+from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.localchain.twin import Twin
 from keeper.ports.executor import Executor
+from keeper.simulation.frictions import Frictions
 from tests.fakes.executor import MemoryExecutor
 from tests.fakes.executor_scene import Attempts, Scene
 from tests.pairs import NOW_S, USDC_WETH_500
 from tests.plans import bounds as five_minutes
 from tests.plans import mint, swap_stage
+from tests.rehearsals import rehearsal
 
 
 @dataclass
@@ -60,10 +63,34 @@ def in_memory() -> Bench:
     )
 
 
-@pytest.fixture(params=["memory", pytest.param("live", marks=pytest.mark.chain), pytest.param("dry", marks=pytest.mark.chain)])
+def in_a_simulation() -> Bench:
+    """A million dollars in a made-up market, where nothing fails by chance."""
+    run = rehearsal(capital_quote=1_000_000, frictions=Frictions(failure_rate=0.0))
+    pool = run.market.pools[USDC_WETH_500.address].pool
+    centre = pool.tick // 10 * 10
+    wings = ((LayerKind.CORE, -600, 600), (LayerKind.INSURANCE, 2_000, 4_000), (LayerKind.INSURANCE, -4_000, -2_000))
+    steps = tuple(
+        mint(layer, range=TickRange(lower=centre + lower, upper=centre + upper), amount0_min=0, amount1_min=0)
+        for layer, lower, upper in wings
+    )
+
+    def bounds() -> Bounds:
+        return replace(five_minutes(), deadline_s=run.market.now_s + 300, max_gas_wei=10**18)
+
+    limit = get_sqrt_ratio_at_tick(centre - 500)
+    sale = swap_stage(amount_in=5_000 * 10**6, amount_out_min=10**18, sqrt_price_limit_x96=limit)
+    return Bench(executor=run.executor, place=Stage(kind=StageKind.PLACE, steps=steps), swap=sale, bounds=bounds, signs=True)
+
+
+@pytest.fixture(
+    params=["memory", "simulation", pytest.param("live", marks=pytest.mark.chain), pytest.param("dry", marks=pytest.mark.chain)]
+)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     if request.param == "memory":
         yield in_memory()
+        return
+    if request.param == "simulation":
+        yield in_a_simulation()
         return
     twin: Twin = request.getfixturevalue("twin")
     scene = Scene(twin)

@@ -14,14 +14,20 @@ import pytest
 from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.prices.deribit import Deribit, IndexPrice
 from keeper.core.model.codec import decode, encode
+from keeper.core.model.ladder import TickRange
 from keeper.core.model.pool import BlockPrice
 from keeper.core.model.record import Observation
+from keeper.core.v3math.swap_kind import SwapRequest
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
+from keeper.core.v3math.units import MAX_SQRT_RATIO, MIN_SQRT_RATIO
 from keeper.localchain.twin import Twin
 from keeper.ports.chain import MarketSource
+from keeper.simulation.frictions import BaseFees
+from keeper.simulation.sim_source import SimSource
 from tests.bench.scene import opened, rungs
 from tests.fakes.deribit_server import DeribitServer
 from tests.pairs import USDC_WETH_3000
+from tests.rehearsals import rehearsal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,8 @@ class Case:
     """One block without a trade."""
     place: Callable[[], list[int]]
     """Open two positions; returns their tokens."""
+    quotes: bool = True
+    """Whether somebody outside the pools tells anything, with a value and without one."""
 
 
 @pytest.fixture
@@ -70,7 +78,33 @@ def on_the_twin(twin: Twin, deribit_server: DeribitServer) -> Case:
     )
 
 
-@pytest.fixture(params=[pytest.param("on_the_twin", marks=pytest.mark.chain)])
+@pytest.fixture
+def in_a_simulation() -> Case:
+    run = rehearsal(capital_quote=1_000_000)
+    market, account, policy = run.market, run.account, run.policy
+    (pool,) = market.pools.values()
+
+    @contextmanager
+    def source() -> Generator[MarketSource, None, None]:
+        yield SimSource(market, account, policy, base_fees=BaseFees.constant(10**9), tip_wei=10**8, watch=run.watch)
+
+    def move(size: int) -> None:
+        market.advance_blocks(1)
+        for zero_for_one in (size > 0, size < 0):
+            limit = MIN_SQRT_RATIO + 1 if zero_for_one else MAX_SQRT_RATIO - 1
+            raw = abs(size) * (10**8 if zero_for_one else 10**16)
+            asked = SwapRequest(zero_for_one=zero_for_one, amount_specified=raw, sqrt_price_limit_x96=limit)
+            pool.trade(market.block, asked)
+
+    def place() -> list[int]:
+        centre = pool.pool.tick // 10 * 10
+        spans = (TickRange(lower=centre - 600, upper=centre + 600), TickRange(lower=centre + 1_000, upper=centre + 2_000))
+        return [account.manager.mint(pool.key.address, span, (10**9, 10**18), (0, 0))[0] for span in spans]
+
+    return Case(source=source, move=move, idle=lambda: market.advance_blocks(1), place=place, quotes=False)
+
+
+@pytest.fixture(params=["in_a_simulation", pytest.param("on_the_twin", marks=pytest.mark.chain)])
 def case(request: pytest.FixtureRequest) -> Case:
     found: Case = request.getfixturevalue(request.param)
     return found
@@ -189,5 +223,8 @@ def test_each_quote_has_a_value_or_a_fault_and_is_no_younger_than_the_view(case:
         assert len(names) == len(set(names))
         assert all(quote.as_of_s <= seen.block.timestamp_s for quote in seen.quotes)
     quotes = [quote for seen in views for quote in seen.quotes]
+    if not case.quotes:
+        assert quotes == []
+        return
     assert all((quote.value is None) == (quote.fault is not None) for quote in quotes)
     assert {quote.value is None for quote in quotes} == {True, False}

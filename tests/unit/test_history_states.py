@@ -98,7 +98,11 @@ def test_what_cannot_be_a_pool_is_refused(change: dict[str, Any]) -> None:
         decode_state(gzip.compress(json.dumps(document | change).encode()), fee_pips=500, tick_spacing=10)
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", gzip.compress(b"{}"), gzip.compress(b"[1"), gzip.compress(b"{}")[:-3]])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{}", gzip.compress(b"{}"), gzip.compress(b"[1"), gzip.compress(b"{}")[:-3]],
+    ids=["nothing", "not packed", "no fields", "no JSON", "torn"],
+)
 def test_bytes_that_are_no_state_are_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match="damaged"):
         decode_state(raw, fee_pips=500, tick_spacing=10)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from statistics import fmean, median
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from keeper.core.model.bar import DAY_S, HOUR_S
 from keeper.core.model.view import Quality
+from keeper.core.quant import garch
 from keeper.core.quant.garch import filtered, fit_garch, horizon_sum
 from keeper.core.quant.har import fit_har, forecast
 from keeper.core.quant.scores import qlike
@@ -83,6 +85,18 @@ def test_garch_is_fitted_on_its_day_of_the_week_to_the_past_alone_and_filtered_t
     later = fit_garch(list(RETURNS[1:]))
     everything = math.sqrt(horizon_sum(later, filtered(list(RETURNS[1:]), later)[-1], 24) * DAILY)
     assert read[names.VOLATILITY_GARCH].value != pytest.approx(everything, rel=1e-5)
+
+
+def test_a_fit_that_was_refused_is_tried_again_on_the_next_day_of_fits_alone(history, monkeypatch):
+    lengths = []
+
+    def refused(returns):
+        lengths.append(len(returns))
+
+    monkeypatch.setattr(garch, "fit_garch", refused)
+    assert read_at(RULES, history, MIDNIGHT_S + 60)[names.VOLATILITY_GARCH].value is None
+    assert len(lengths) > 5
+    assert {later - earlier for earlier, later in pairwise(lengths[1:])} == {7 * 24}
 
 
 def test_the_forecast_is_the_median_of_the_models_that_can_speak(read):

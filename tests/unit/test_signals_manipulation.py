@@ -207,7 +207,7 @@ def regimes(scene: Scene, found: dict[int, dict[str, SignalReading]]) -> list[Re
     for at_s, now in found.items():
         seen = weather(tuple(now.values()), rules)
         state = next_regime(remembered, seen, rules.regimes, rules.stress, at_s)
-        without = next_regime(remembered, replace(seen, score=0.0), rules.regimes, rules.stress, at_s)
+        without = next_regime(remembered, seen._replace(score=0.0), rules.regimes, rules.stress, at_s)
         assert 0 <= state.regime.severity - without.regime.severity <= 1
         remembered = replace(
             remembered, regime=state.regime, regime_since_s=state.since_s, lower_regime_since_s=state.lower_since_s

@@ -49,7 +49,7 @@ HALF = target_layer(LayerKind.CORE, ((TICK - 600, TICK + 600),))
 
 
 def test_a_centred_range_earns_what_its_concentration_says_while_inside():
-    still = replace(CHANCES, volatility=0.0)
+    still = CHANCES._replace(volatility=0.0)
     found = benefit.income_from(view(), policy(), HALF, 60_000.0, still)
     wanted = 60_000.0 * 0.6**2 / 8 * concentration(600 * LOG_TICK) * 3 / 365
     assert found == pytest.approx(wanted, rel=1e-3)

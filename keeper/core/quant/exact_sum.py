@@ -25,3 +25,12 @@ def exact(value: float) -> int:
 def rounded(total: int) -> float:
     """A sum of :func:`exact` values as the nearest double."""
     return total / UNIT
+
+
+def parts(total: int) -> tuple[float, ...]:
+    """A sum of :func:`exact` values as the fewest doubles that add up to it: ``math.fsum`` adds more to it at one rounding."""
+    found = []
+    while total:
+        found.append(rounded(total))
+        total -= exact(found[-1])
+    return tuple(found)

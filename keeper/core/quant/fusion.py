@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from keeper.core.quant.checks import finite, not_negative, positive
 from keeper.core.quant.robust import Z_LIMIT
@@ -28,8 +29,7 @@ class Term:
             finite("z", (self.z,))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class Score(NamedTuple):
     """How stressed the market is, and how much of the evidence says so."""
 
     value: float | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from keeper.core.quant.checks import SECONDS_A_YEAR, finite, not_negative, positive
+from keeper.core.quant.checks import SECONDS_A_YEAR, not_negative, positive
 
 Q128 = 2**128
 
@@ -166,6 +166,6 @@ def implied_volatility_from_fee_growth(*, growth0_x128: int, growth1_x128: int, 
     Ref: as :func:`implied_volatility_from_volume`, per unit of liquidity.
     """
     not_negative(growth0_x128=growth0_x128, growth1_x128=growth1_x128)
-    finite("sqrt_price", (sqrt_price,))
+    positive(sqrt_price=sqrt_price, seconds=seconds)
     fees = growth0_x128 / Q128 * sqrt_price**2 + growth1_x128 / Q128
-    return implied_volatility_from_volume(fees=fees, liquidity=1.0, sqrt_price=sqrt_price, seconds=seconds)
+    return 2 * math.sqrt(fees / sqrt_price * SECONDS_A_YEAR / seconds)

@@ -150,10 +150,10 @@ def nearby(calendar: Calendar, now_s: int, *, lead_s: int) -> Calendar:
 def _acting(calendar: Calendar, now_s: int, lead_s: int) -> list[EventWindow]:
     """The windows that are open or about to be, in the calendar's order; asked every cycle, so that no other one is made."""
     rules = {rule.kind: rule for rule in calendar.rules if rule.acts}
-    least_s = now_s - max((rule.after_s for rule in rules.values()), default=0)
-    most_s = now_s + lead_s + max((rule.before_s for rule in rules.values()), default=0)
+    least_s = now_s - max([rule.after_s for rule in rules.values()], default=0)
+    most_s = now_s + lead_s + max([rule.before_s for rule in rules.values()], default=0)
     first = bisect_left(calendar.events, least_s, key=attrgetter("at_s"))
-    last = bisect_right(calendar.events, most_s, key=attrgetter("at_s"))
+    last = bisect_right(calendar.events, most_s, first, key=attrgetter("at_s"))
     return [
         _window(event, rule)
         for event in calendar.events[first:last]

@@ -61,7 +61,8 @@ class Flow(Instrument):
         self._last_close: float | None = None
         self._sample: Sample | None = None
         self._end_s: int | None = None
-        self._found: tuple[int, Measures, Measures] | None = None
+        self._flowed: Measures | None = None
+        self._yielded: tuple[int, Measures] | None = None
 
     def minute(self, candle: Candle) -> None:
         """Split the minute's flow by whether it closed a gap to the external mark."""
@@ -98,13 +99,13 @@ class Flow(Instrument):
             self._hours.clear()
         self._hours.append(hour)
         self._totals.clear()
-        self._found = None
+        self._flowed = self._yielded = None
         self._now = None
         self._last_close, self._end_s = candle.close, candle.end_s
 
     def sample(self, sample: Sample) -> None:
         """Keep what the pool holds."""
-        self._sample, self._found = sample, None
+        self._sample, self._yielded = sample, None
 
     def quote(self, quote: Quote) -> None:
         """Keep the external marks."""
@@ -114,9 +115,11 @@ class Flow(Instrument):
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
         """All of it, kept until the next hour or sample; short while fewer than 24 whole hours follow on one another."""
         fee_protocol = 0 if moment.state is None else moment.state.fee_protocol
-        if self._found is None or self._found[0] != fee_protocol:
-            self._found = fee_protocol, self._flows(moment), self._yields(moment, _kept(fee_protocol))
-        _, flows, yields = self._found
+        if self._flowed is None:
+            self._flowed = self._flows(moment)
+        if self._yielded is None or self._yielded[0] != fee_protocol:
+            self._yielded = fee_protocol, self._yields(moment, _kept(fee_protocol))
+        flows, yields = self._flowed, self._yielded[1]
         signals = self._policy.signals
         if self._end_s is not None and moment.now_s - self._end_s > HOUR_S + signals.stale_after_s:
             old = f"the newest hour ended {moment.now_s - self._end_s} s ago"

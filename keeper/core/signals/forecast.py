@@ -144,9 +144,7 @@ class Forecasts(Instrument):
     def _volatility(self, variance: float | None, as_of_s: int, quality: Quality, note: str) -> Measure:
         if variance is None:
             return missing(UNIT, as_of_s, self._source, note or "not enough days to fit")
-        return Measure(
-            value=annualised(variance, DAY_S), unit=UNIT, as_of_s=as_of_s, source=self._source, quality=quality, note=note
-        )
+        return Measure(annualised(variance, DAY_S), UNIT, as_of_s, self._source, quality, note)
 
     def _usual(self, as_of_s: int) -> Measure:
         if self._usual_variance is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from operator import add, attrgetter, sub
 from typing import NamedTuple
 
 from keeper.core.model.bar import HOUR_S
-from keeper.core.quant.exact_sum import exact, rounded
+from keeper.core.quant.exact_sum import exact, parts, rounded
 
 
 class Sums(NamedTuple):
@@ -60,21 +61,90 @@ class HourSums:
     """Sum of squared one-minute returns."""
     minutes: int = 0
 
+    @property
+    def fine_sampled_s(self) -> int:
+        """``sampled_s`` of an hour whose minutes are known."""
+        return self.sampled_s if self.minutes else 0
+
+    @property
+    def fine_variance(self) -> float:
+        """``variance`` of an hour whose minutes are known."""
+        return self.variance if self.minutes else 0.0
+
     def sums(self) -> Sums:
         """Of this hour alone."""
-        variance, known = exact(self.variance), self.minutes > 0
         return Sums(
             covered_s=self.covered_s,
             swaps=self.swaps,
             sampled_s=self.sampled_s,
             minutes=self.minutes,
-            fine_sampled_s=self.sampled_s if known else 0,
-            variance=variance,
+            fine_sampled_s=self.fine_sampled_s,
+            variance=exact(self.variance),
             bipower=exact(self.bipower),
             finest=exact(self.finest),
-            fine_variance=variance if known else 0,
+            fine_variance=exact(self.fine_variance),
             rate=exact(self.variance * HOUR_S / self.sampled_s) if self.sampled_s else 0,
         )
+
+
+_EMPTY = HourSums(start_s=0)
+
+
+class Window:
+    """A stretch of closed hours and the one that is open, which grows while the window stands.
+
+    Args:
+        closed: of the hours that are over.
+        begins_s: of the stretch.
+    """
+
+    __slots__ = ("_begins_s", "_closed", "_open", "_parts")
+
+    def __init__(self, closed: Sums, begins_s: int) -> None:
+        self._closed, self._begins_s = closed, begins_s
+        self._open = _EMPTY
+        self._parts: dict[str, tuple[float, ...]] = {}
+
+    def with_open(self, hour: HourSums | None) -> Window:
+        """The same with the hour that is open now, where it lies in the stretch."""
+        self._open = _EMPTY if hour is None or hour.start_s < self._begins_s else hour
+        return self
+
+    @property
+    def covered_s(self) -> int:
+        """Time of which bars are known."""
+        return self._closed.covered_s + self._open.covered_s
+
+    @property
+    def swaps(self) -> int:
+        """How many there were."""
+        return self._closed.swaps + self._open.swaps
+
+    @property
+    def sampled_s(self) -> int:
+        """Time over which variance was measured."""
+        return self._closed.sampled_s + self._open.sampled_s
+
+    @property
+    def minutes(self) -> int:
+        """How many are known one by one."""
+        return self._closed.minutes + self._open.minutes
+
+    @property
+    def fine_sampled_s(self) -> int:
+        """``sampled_s`` of the hours whose minutes are known."""
+        return self._closed.fine_sampled_s + self._open.fine_sampled_s
+
+    def total(self, name: str) -> float:
+        """Sum of a variance of that name, rounded once.
+
+        The part of the closed hours is kept as a few numbers with exactly the same sum, so that the open hour is added without
+        a second rounding.
+        """
+        closed = self._parts.get(name)
+        if closed is None:
+            closed = self._parts[name] = parts(getattr(self._closed, name))
+        return math.fsum((*closed, getattr(self._open, name)))
 
 
 class ClosedHours:

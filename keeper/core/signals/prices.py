@@ -8,9 +8,11 @@ from keeper.core.model.policy import Policy
 from keeper.core.model.pool import PoolView
 from keeper.core.model.view import MarketView, Quality, SignalReading
 from keeper.core.signals import names
+from keeper.core.signals.instrument import Measure, reading_of
 
 LOG_TICK = math.log(1.0001)
 """Natural logarithm of the price step of one tick."""
+_LOG_TEN = math.log(10)
 
 
 def price_at_tick(policy: Policy, tick: float) -> float:
@@ -30,7 +32,7 @@ def log_price(sqrt_price_x96: int) -> float:
 
 def _oriented(policy: Policy, log_raw: float) -> float:
     key = policy.pool(policy.signal_pool)
-    log_human = log_raw + (key.token0.decimals - key.token1.decimals) * math.log(10)
+    log_human = log_raw + (key.token0.decimals - key.token1.decimals) * _LOG_TEN
     return math.exp(log_human if key.token0.address == policy.base.address else -log_human)
 
 
@@ -56,12 +58,5 @@ def twap_deviation_ticks(view: MarketView, policy: Policy) -> SignalReading:
 
 
 def _reading(view: MarketView, pool: PoolView, name: str, value: float | None, unit: str) -> SignalReading:
-    return SignalReading(
-        name=name,
-        value=value,
-        unit=unit,
-        as_of_s=view.now_s,
-        block=view.block.number,
-        source=pool.state.key.address,
-        quality=Quality.MISSING if value is None else Quality.GOOD,
-    )
+    quality = Quality.MISSING if value is None else Quality.GOOD
+    return reading_of(name, Measure(value, unit, view.now_s, pool.state.key.address, quality), view.block)

@@ -8,6 +8,7 @@ from keeper.core.model.ladder import LayerKind
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import MarketView, Quality, SignalReading
 from keeper.core.signals import names
+from keeper.core.signals.instrument import Measure, reading_of
 
 
 def share_of(kind: LayerKind) -> Callable[[MarketView, Policy], SignalReading]:
@@ -20,14 +21,8 @@ def share_of(kind: LayerKind) -> Callable[[MarketView, Policy], SignalReading]:
     def signal(view: MarketView, _policy: Policy) -> SignalReading:
         memory = view.memory.layer(kind)
         value = memory.in_range_s / memory.watched_s if memory is not None and memory.watched_s > 0 else None
-        return SignalReading(
-            name=name,
-            value=value,
-            unit="fraction of time",
-            as_of_s=view.now_s if view.memory.last_cycle_s is None else view.memory.last_cycle_s,
-            block=view.block.number,
-            source="memory",
-            quality=Quality.MISSING if value is None else Quality.GOOD,
-        )
+        as_of_s = view.now_s if view.memory.last_cycle_s is None else view.memory.last_cycle_s
+        quality = Quality.MISSING if value is None else Quality.GOOD
+        return reading_of(name, Measure(value, "fraction of time", as_of_s, "memory", quality), view.block)
 
     return signal

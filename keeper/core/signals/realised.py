@@ -20,7 +20,7 @@ from keeper.core.quant.exact_sum import rounded
 from keeper.core.quant.volatility import Bar, annualised, garman_klass, jump, parkinson, rogers_satchell, yang_zhang
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
-from keeper.core.signals.hours import ClosedHours, HourSums, Sums
+from keeper.core.signals.hours import ClosedHours, HourSums, Window
 from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
 
 UNIT = "per year"
@@ -83,13 +83,13 @@ class Realised(Instrument):
         self._open_hour: HourSums | None = None
         self._closed = ClosedHours(WINDOW_HOURS)
         self._flat_hours = max(flat_window_s(policy) // HOUR_S, 2)
-        self._windows = {self._flat_hours, *(hours for _, hours in _TENORS)}
-        self._bars: deque[Candle] = deque(maxlen=self._flat_hours)
+        self._bars: deque[Bar] = deque(maxlen=self._flat_hours)
+        self._swaps: deque[int] = deque(maxlen=self._flat_hours)
+        self._bars_end_s: int | None = None
         self._end_s: int | None = None
         self._of_hour: dict[str, float | None] = {}
         self._swaps_of_bars = 0
-        self._closed_since: dict[int, Sums] = {}
-        self._of_open: Sums | None = None
+        self._since: dict[int, Window] = {}
         self._most: dict[int, float] = {}
         self._graded: tuple[int, tuple[Quality, str]] | None = None
 
@@ -129,9 +129,12 @@ class Realised(Instrument):
             self._end_s = candle.end_s
             self._begin_at(candle.close)
         self._close_hour()
-        if self._bars and self._bars[-1].end_s != candle.start_s:
+        if self._bars_end_s != candle.start_s:
             self._bars.clear()
-        self._bars.append(candle)
+            self._swaps.clear()
+        self._bars.append(candle.bar)
+        self._swaps.append(candle.swaps)
+        self._bars_end_s = candle.end_s
 
     @property
     def end_s(self) -> int | None:
@@ -186,7 +189,7 @@ class Realised(Instrument):
         if now_s - self._end_s > rules.stale_after_s:
             return Quality.STALE, f"the newest bar ended {now_s - self._end_s} s ago"
         since_s = (now_s - rules.lookback_s) // HOUR_S * HOUR_S
-        known = self._sums(since_s)
+        known = self._window(since_s)
         if known.covered_s < rules.min_history_s - MINUTE_S:
             return Quality.SHORT, f"{known.covered_s} s of bars in the look-back, {rules.min_history_s} wanted"
         if known.swaps < MIN_SWAPS:
@@ -198,12 +201,11 @@ class Realised(Instrument):
         quality, note = self.grade(moment.now_s)
         if quality is Quality.MISSING:
             return {name: missing(UNIT, moment.now_s, self._policy.signal_pool, note) for name in _NAMES}
-        sums = {hours: self._sums(self._since_s(hours)) for hours in self._windows}
         return {
             names.VOLATILITY_EWMA: self._measure(_volatility(self._ewma.rate), quality, note),
-            **{name: self._window(sums[hours], hours, quality, note) for name, hours in _TENORS},
-            names.VOLATILITY_TSRV: self._measure(self._two_scale(sums[self._flat_hours]), quality, note),
-            names.JUMP_SHARE: self._measure(_jump_share(sums[24]), quality, note, unit="fraction of variance"),
+            **{name: self._over(hours, quality, note) for name, hours in _TENORS},
+            names.VOLATILITY_TSRV: self._measure(self._two_scale(self._last(self._flat_hours)), quality, note),
+            names.JUMP_SHARE: self._measure(_jump_share(self._last(24)), quality, note, unit="fraction of variance"),
             **self._ranges(quality, note),
         }
 
@@ -214,7 +216,7 @@ class Realised(Instrument):
         self._closes.append(log_price)
 
     def _hour_of(self, candle: Candle) -> HourSums:
-        self._graded = self._of_open = None
+        self._graded = None
         start_s = candle.start_s // HOUR_S * HOUR_S
         if self._open_hour is not None and self._open_hour.start_s != start_s:
             self._close_hour()
@@ -227,32 +229,30 @@ class Realised(Instrument):
             self._closed.append(self._open_hour)
             self._open_hour = None
             self._of_hour.clear()
-            self._closed_since.clear()
+            self._since.clear()
             self._most.clear()
 
-    def _since_s(self, count: int) -> int:
-        """When the last ``count`` whole hours began."""
+    def _last(self, count: int) -> Window:
+        """The last ``count`` whole hours and the one that is open."""
         assert self._end_s is not None
-        return self._end_s // HOUR_S * HOUR_S - count * HOUR_S
+        return self._window(self._end_s // HOUR_S * HOUR_S - count * HOUR_S)
 
-    def _sums(self, since_s: int) -> Sums:
-        """Over the hours that began then or later, the one that is open among them."""
-        closed = self._closed_since.get(since_s)
-        if closed is None:
-            closed = self._closed_since[since_s] = self._closed.since(since_s)
-        if self._open_hour is None or self._open_hour.start_s < since_s:
-            return closed
-        if self._of_open is None:
-            self._of_open = self._open_hour.sums()
-        return closed.with_more(self._of_open)
+    def _window(self, since_s: int) -> Window:
+        """The hours that began then or later."""
+        known = self._since.get(since_s)
+        if known is None:
+            known = self._since[since_s] = Window(self._closed.since(since_s), since_s)
+        return known.with_open(self._open_hour)
 
-    def _window(self, known: Sums, hours: int, quality: Quality, note: str) -> Measure:
-        rate = rounded(known.variance) / known.sampled_s if known.sampled_s else None
-        if quality is Quality.GOOD and known.sampled_s < 0.9 * hours * HOUR_S:
-            quality, note = Quality.SHORT, f"{known.sampled_s / HOUR_S:.0f} of {hours} hours are known"
+    def _over(self, hours: int, quality: Quality, note: str) -> Measure:
+        known = self._last(hours)
+        sampled_s = known.sampled_s
+        rate = known.total("variance") / sampled_s if sampled_s else None
+        if quality is Quality.GOOD and sampled_s < 0.9 * hours * HOUR_S:
+            quality, note = Quality.SHORT, f"{sampled_s / HOUR_S:.0f} of {hours} hours are known"
         return self._measure(_volatility(rate), quality, note)
 
-    def _two_scale(self, known: Sums) -> float | None:
+    def _two_scale(self, known: Window) -> float | None:
         """Variance at the sampling interval with the noise of single minutes taken out; uncorrected where noise outweighs it.
 
         Ref: Zhang, Mykland & Ait-Sahalia 2005, eq. 55 and 64, on the returns of every minute.
@@ -260,10 +260,10 @@ class Realised(Instrument):
         minutes, sampled_s = known.minutes, known.fine_sampled_s
         if minutes <= self._stride or not sampled_s:
             return None
-        slow = rounded(known.fine_variance) / sampled_s
+        slow = known.total("fine_variance") / sampled_s
         if self._stride == 1:  # there is no finer scale to tell the noise by
             return _volatility(slow)
-        fast = rounded(known.finest) / (minutes * MINUTE_S)
+        fast = known.total("finest") / (minutes * MINUTE_S)
         share = (minutes - self._stride + 1) / self._stride / minutes
         corrected = (slow - share * fast) / (1 - share)
         return _volatility(corrected if corrected > 0 else slow)
@@ -273,9 +273,9 @@ class Realised(Instrument):
         if quality is Quality.GOOD and len(bars) < least:
             quality, note = Quality.SHORT, f"{len(bars)} whole hours follow on one another, {least} wanted"
         if not self._of_hour:
-            of_hours = [candle.bar for candle in bars]
+            of_hours = list(bars)
             self._of_hour = {name: _estimate(estimator, of_hours) for name, estimator in _RANGES.items()}
-            self._swaps_of_bars = sum(bar.swaps for bar in bars)
+            self._swaps_of_bars = sum(self._swaps)
         if quality is Quality.GOOD and self._swaps_of_bars < SWAPS_A_BAR * len(bars):
             quality, note = Quality.SHORT, f"fewer than {SWAPS_A_BAR} swaps an hour"
         return {name: self._measure(value, quality, note) for name, value in self._of_hour.items()}
@@ -285,7 +285,7 @@ class Realised(Instrument):
         source = self._policy.signal_pool
         if value is None:
             return missing(unit, self._end_s, source, "too few bars")
-        return Measure(value=value, unit=unit, as_of_s=self._end_s, source=source, quality=quality, note=note)
+        return Measure(value, unit, self._end_s, source, quality, note)
 
 
 _RANGES: dict[str, Callable[[Sequence[Bar]], float]] = {
@@ -310,11 +310,11 @@ def _estimate(estimator: Callable[[Sequence[Bar]], float], bars: Sequence[Bar]) 
     return annualised(max(estimator(bars), 0.0), HOUR_S) if len(bars) > 2 else None
 
 
-def _jump_share(known: Sums) -> float | None:
+def _jump_share(known: Window) -> float | None:
     if not known.sampled_s:
         return None
-    total = rounded(known.variance)
-    return jump(total, rounded(known.bipower)) / total if total > 0 else 0.0
+    total = known.total("variance")
+    return jump(total, known.total("bipower")) / total if total > 0 else 0.0
 
 
 def _volatility(rate: float | None) -> float | None:

@@ -52,4 +52,4 @@ def read_state(view: MarketView, state: SignalState) -> tuple[SignalReading, ...
     if not state.covers(view.now_s) or state.known_until_s > view.now_s:
         raise ValueError(f"history reaches {state.known_until_s} s, the view is of {view.now_s} s")
     of_state = state.read(view.block, view.pool(state.policy.signal_pool).state)
-    return (*of_state, *(signal(view, state.policy) for signal in SIGNALS.values()))
+    return (*of_state, *[signal(view, state.policy) for signal in SIGNALS.values()])

@@ -7,7 +7,6 @@ sums again: whoever feeds it the whole history of the windows at once, or piece 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 
 from keeper.core.model.bar import DAY_S, HOUR_S, HistoryRef, MarketHistory, PriceBar, Quote, Sample
 from keeper.core.model.policy import Policy
@@ -18,7 +17,7 @@ from keeper.core.signals.candle import Lens
 from keeper.core.signals.flow import Flow
 from keeper.core.signals.forecast import SCORED_DAYS, Forecasts
 from keeper.core.signals.implied import Implied
-from keeper.core.signals.instrument import Instrument, Measure, Moment
+from keeper.core.signals.instrument import Instrument, Measure, Moment, reading_of
 from keeper.core.signals.lending import Lending
 from keeper.core.signals.marks import Marks
 from keeper.core.signals.momentum import Momentum
@@ -130,32 +129,3 @@ class SignalState:
             case Quote():
                 for instrument in self._instruments:
                     instrument.quote(piece)
-
-
-def reading_of(name: str, measure: Measure, block: BlockRef, z: float | None = None) -> SignalReading:
-    """A measure as it is journaled."""
-    made = SignalReading.__new__(SignalReading)
-    # straight into the slots: by its own constructor it takes more than twice as long, and every cycle makes fifty
-    _put_name(made, name)
-    _put_value(made, measure.value)
-    _put_unit(made, measure.unit)
-    _put_as_of_s(made, measure.as_of_s)
-    _put_block(made, block.number)
-    _put_source(made, measure.source)
-    _put_quality(made, measure.quality)
-    _put_note(made, measure.note)
-    _put_z(made, z)
-    return made
-
-
-(
-    _put_name,
-    _put_value,
-    _put_unit,
-    _put_as_of_s,
-    _put_block,
-    _put_source,
-    _put_quality,
-    _put_note,
-    _put_z,
-) = (getattr(SignalReading, slot.name).__set__ for slot in fields(SignalReading))

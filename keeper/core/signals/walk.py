@@ -1,8 +1,7 @@
 """The keeper's own instruments and models walked over the past, one day after the other, none knowing what came after it.
 
 What the live state makes anew at every turn is here kept and carried on, so that years pass in a minute. Models are fitted
-on the schedule and the windows of :mod:`keeper.core.signals.forecast`, save that a fit that failed is tried again only after a
-week.
+on the schedule and the windows of :mod:`keeper.core.signals.forecast`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from keeper.core.model.ladder import Position, TargetLayer, TickRange
 from keeper.core.model.plan import Burn, Collect, Decrease, Increase, Mint, Step, Swap
@@ -38,8 +38,7 @@ _WITHDRAWAL: tuple[type[Step], ...] = (Decrease, Collect, Burn)
 """Of one position."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Odds:
+class Odds(NamedTuple):
     """What income is computed from."""
 
     volatility: float
@@ -50,8 +49,7 @@ class Odds:
     """Of the base token in tokens of the quote, protected."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expense:
+class Expense(NamedTuple):
     """What a move is expected to cost before it is planned."""
 
     gas_wei: int

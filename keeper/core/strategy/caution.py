@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.policy import CalendarPolicy, LadderPolicy, Policy, RegimeWeights
@@ -12,8 +13,7 @@ from keeper.core.signals import names
 from keeper.core.signals.calendar import multiplier_at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caution:
+class Caution(NamedTuple):
     """How much more careful than the forecast alone asks for."""
 
     score: float | None

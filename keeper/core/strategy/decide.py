@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from keeper.core.model.decision import (
     CloseLayer,
@@ -19,17 +19,28 @@ from keeper.core.model.decision import (
 from keeper.core.model.ladder import LayerKind, Regime, TargetBand, TargetLayer, TickRange
 from keeper.core.model.policy import Policy, RegimeWeights
 from keeper.core.model.view import MarketView, SignalReading
+from keeper.core.signals import names
 from keeper.core.strategy import benefit, gates, triggers
 from keeper.core.strategy.caution import Caution, caution, cautious_weights
 from keeper.core.strategy.compound import worth_compounding
 from keeper.core.strategy.regime import RegimeState, Weather, next_regime, weather
 from keeper.core.strategy.sight import KINDS, Sight
-from keeper.core.strategy.targets import target_layer
+from keeper.core.strategy.targets import extent, target_layer
 from keeper.core.strategy.valuation import Worth, worth
 
+_ASKED = frozenset(
+    {
+        names.VOLATILITY_FORECAST,
+        names.VOLATILITY_USUAL,
+        names.VOLATILITY_POOL_IMPLIED,
+        names.STRESS_SCORE,
+        names.CALENDAR,
+    }
+)
+"""The readings that a decision is made from; picked once, as each is looked for several times."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Frame:
+
+class _Frame(NamedTuple):
     """What is the same for every layer of a decision."""
 
     view: MarketView
@@ -44,17 +55,16 @@ class _Frame:
     """Gates that refuse every move of this cycle."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Proposal:
+class _Proposal(NamedTuple):
     """What is proposed for one layer, and what the proposals before it leave."""
 
+    free_quote: float
+    """Value in the wallet that no move so far has claimed."""
     moves: tuple[Move, ...] = ()
     reasons: tuple[Reason, ...] = ()
     vetoes: tuple[Veto, ...] = ()
     gas_wei: int = 0
     """Expected of all moves so far."""
-    free_quote: float
-    """Value in the wallet that no move so far has claimed."""
 
 
 def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
@@ -75,9 +85,10 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
     Raises:
         KeyError: a reading that the strategy needs was not taken, or the view lacks a configured pool.
     """
-    seen = weather(readings, policy)
+    asked = tuple([reading for reading in readings if reading.name in _ASKED])
+    seen = weather(asked, policy)
     state = next_regime(view.memory, seen, policy.regimes, policy.stress, view.now_s)
-    careful = caution(readings, policy)
+    careful = caution(asked, policy)
     held = worth(view, policy)
     unsure = gates.data_quality(seen.forecast)
     frame = _Frame(
@@ -86,7 +97,7 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
         state=state,
         careful=careful,
         weights=cautious_weights(policy.ladder, policy.ladder.weights_in(state.regime), careful.insurance),
-        odds=benefit.odds(readings, held.price),
+        odds=benefit.odds(asked, held.price),
         worth=held,
         closed=_present((unsure, gates.price_band(view, policy, held.price), gates.base_fee(view, policy))),
     )
@@ -140,17 +151,22 @@ def _sight(frame: _Frame, kind: LayerKind, inner: TickRange | None) -> Sight:
         volatility = frame.odds.volatility * frame.careful.width
         target = target_layer(view, policy, rules, weight=weight, volatility=volatility, inner=inner)
     layer = view.ladder.layer(kind)
+    positions = () if layer is None else layer.positions
+    live = tuple([position for position in positions if position.liquidity > 0])
     return Sight(
         kind=kind,
         rules=rules,
         weight=weight,
-        positions=() if layer is None else layer.positions,
+        positions=positions,
         memory=view.memory.layer(kind),
         tick=view.pool(policy.signal_pool if rules is None else rules.pool).state.tick,
         target=target,
         inner=inner,
         value_quote=frame.worth.layer(kind),
         total_quote=frame.worth.total,
+        live=live,
+        placed=extent([position.range for position in live]) if live else None,
+        wanted=None if target is None else extent([band.range for band in target.bands]),
     )
 
 
@@ -296,13 +312,7 @@ def _accepted(so_far: _Proposal, move: Move, reasons: tuple[Reason, ...], gas_we
 
 
 def _refused(so_far: _Proposal, reasons: tuple[Reason, ...], vetoes: tuple[Veto, ...]) -> _Proposal:
-    return _Proposal(
-        moves=so_far.moves,
-        reasons=(*so_far.reasons, *reasons),
-        vetoes=(*so_far.vetoes, *vetoes),
-        gas_wei=so_far.gas_wei,
-        free_quote=so_far.free_quote,
-    )
+    return so_far._replace(reasons=(*so_far.reasons, *reasons), vetoes=(*so_far.vetoes, *vetoes))
 
 
 def _coming(sight: Sight, moves: Sequence[Move]) -> TickRange | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from keeper.core.model.ladder import Regime
 from keeper.core.model.policy import Policy, RegimePolicy, StressPolicy
@@ -13,8 +13,7 @@ _REGIMES = tuple(Regime)
 _SEVERITY = {regime: regime.severity for regime in Regime}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegimeState:
+class RegimeState(NamedTuple):
     """The regime of this cycle and what led to it."""
 
     regime: Regime
@@ -26,8 +25,7 @@ class RegimeState:
     """Forecast over usual volatility; None without a forecast that can be relied on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weather:
+class Weather(NamedTuple):
     """What the regime is decided from."""
 
     forecast: SignalReading

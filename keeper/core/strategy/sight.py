@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from keeper.core.model.ladder import LayerKind, Position, TargetLayer, TickRange
 from keeper.core.model.policy import LayerPolicy, Shape
 from keeper.core.model.view import LayerMemory
-from keeper.core.strategy.targets import extent
 
 KINDS = tuple(LayerKind)
 """From the inside out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class Sight(NamedTuple):
     """Everything about one layer that triggers and gates ask for."""
 
     kind: LayerKind
@@ -35,19 +33,12 @@ class Sight:
     """Principal and fees, in tokens of the quote."""
     total_quote: float
     """Of the whole ladder with the wallet."""
-    live: tuple[Position, ...] = field(init=False)
+    live: tuple[Position, ...]
     """Positions that hold liquidity."""
-    placed: TickRange | None = field(init=False)
+    placed: TickRange | None
     """From end to end what the layer covers; None when it has no liquidity."""
-    wanted: TickRange | None = field(init=False)
+    wanted: TickRange | None
     """From end to end what the target covers."""
-
-    def __post_init__(self) -> None:
-        live = tuple([position for position in self.positions if position.liquidity > 0])
-        object.__setattr__(self, "live", live)
-        object.__setattr__(self, "placed", extent([position.range for position in live]) if live else None)
-        wanted = None if self.target is None else extent([band.range for band in self.target.bands])
-        object.__setattr__(self, "wanted", wanted)
 
     @property
     def is_winged(self) -> bool:

@@ -129,13 +129,14 @@ def _event(sight: Sight, policy: Policy, careful: Caution) -> Reason | None:
         return None
     ratio = sight.wanted.half_width / sight.placed.half_width
     limit = 1.0 + policy.calendar.width_change
-    if 1.0 / limit <= ratio <= limit:
+    is_wider, is_narrower = ratio > limit and careful.event > 1.0, ratio < 1.0 / limit and careful.event <= 1.0
+    if not (is_wider or is_narrower):
         return None
     unit = "wanted over placed half width"
     placed_for = event_at(policy.calendar, sight.memory.placed_at_s, policy.ladder.horizon_s)
-    if careful.event > placed_for and ratio > limit:
+    if is_wider and careful.event > placed_for:
         return _reason(EVENT, sight, ratio, limit, unit)
-    if placed_for > 1.0 >= careful.event and ratio < 1.0 / limit:
+    if is_narrower and placed_for > 1.0:
         return _reason(EVENT_OVER, sight, ratio, 1.0 / limit, unit)
     return None
 

@@ -6,7 +6,7 @@ Everything is priced at the protected price: the signal pool's time-weighted one
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from keeper.core.model.ladder import LayerKind, Position
 from keeper.core.model.policy import Policy
@@ -17,8 +17,7 @@ WEI = 10**18
 _TENS = tuple(10**decimals for decimals in range(256))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worth:
+class Worth(NamedTuple):
     """What the keeper holds, in tokens of the quote."""
 
     price: float
@@ -27,11 +26,8 @@ class Worth:
     """Both tokens and native currency beyond the reserve."""
     layers: tuple[tuple[LayerKind, float], ...]
     """Principal and fees of each layer that is held."""
-    total: float = field(init=False)
+    total: float
     """Layers and wallet together: what the weights are parts of."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "total", self.wallet + sum([value for _, value in self.layers]))
 
     def layer(self, kind: LayerKind) -> float:
         """Principal and fees of that layer; 0 when it is not held."""
@@ -45,7 +41,8 @@ def worth(view: MarketView, policy: Policy) -> Worth:
     """Value everything that the keeper may place."""
     price = protected_price(view, policy)
     layers = tuple([(layer.kind, positions_quote(policy, price, layer.positions)) for layer in view.ladder.layers])
-    return Worth(price=price, wallet=raw_to_quote(policy, price, *wallet_funds(view, policy)), layers=layers)
+    wallet = raw_to_quote(policy, price, *wallet_funds(view, policy))
+    return Worth(price=price, wallet=wallet, layers=layers, total=wallet + sum([value for _, value in layers]))
 
 
 def protected_price(view: MarketView, policy: Policy) -> float:
