@@ -50,7 +50,7 @@ demo: .venv/.run node_modules/.ready ## watch the keeper work through a market d
 	@$(BIN)/keeper demo $(ARGS)
 
 test: .venv/.dev node_modules/.ready ## every test: the core, the chain, the commands; ARGS="-n 0 tests/unit" for a part, in one process
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev ## style, types, import rules
 	@$(BIN)/ruff check .
@@ -65,8 +65,9 @@ format: .venv/.dev ## let ruff write
 bench: .venv/.dev node_modules/.ready ## figures: reads a cycle, gas of a rebalance, swaps replayed
 	@$(BIN)/python -m tests.bench
 
-evidence: .venv/.dev ## docs/evidence.md anew, from the recorded data beside the project
+evidence: .venv/.dev ## docs/evidence.md and the figures of docs/protection.md anew, from the recorded data beside the project
 	@$(BIN)/python -m tests.evidence
+	@$(BIN)/python -m tests.evidence.protection
 
 parity-long: .venv/.dev node_modules/.ready ## the pool mathematics against the bytecode, 100,000 operations
 	@KEEPER_PARITY_OPERATIONS=$${KEEPER_PARITY_OPERATIONS:-100000} $(BIN)/python -m pytest tests/parity/test_pool_bytecode.py

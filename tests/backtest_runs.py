@@ -11,7 +11,10 @@ from keeper.app.report.backtest_model import BacktestPage, Check, Comparison, Ve
 from keeper.core.ledger.attribution import MARK_BITS, Attribution
 from keeper.core.model.decision import Reason, Veto
 from keeper.core.model.ladder import LayerKind
+from keeper.core.model.option import OptionKind
+from keeper.core.quant.replication import Band
 from keeper.simulation.ledger_rows import LedgerRows, Span
+from keeper.simulation.protection import Ending, OptionRow, OptionState, Protection
 from keeper.simulation.result import ActedRow, RunResult
 from keeper.simulation.runner import Setting
 from tests.builders import policy
@@ -34,11 +37,13 @@ def rows(cycles: int, **columns: Sequence[float]) -> LedgerRows:
         "lvr": [-2.5 * at for at in range(cycles)],
         "swaps": [-0.4 * at for at in range(cycles)],
         "gas": [-0.1 * at for at in range(cycles)],
+        **{name: [0.0] * cycles for name in ("premiums", "payoffs", "options_model", "options_intrinsic")},
         "forecast": [math.nan if at < 3 else 0.6 for at in range(cycles)],
         "score": [math.nan if at < 5 else math.cos(at / 30) for at in range(cycles)],
         **columns,
     }
     done = LedgerRows(time_s=array("q", times), **{name: array("d", values) for name, values in made.items()})
+    done.options_held = array("q", [0] * cycles)
     done.regime = array("b", [at // 40 % 4 for at in range(cycles)])
     done.in_range = array("b", [3 if at % 10 else 2 for at in range(cycles)])
     if cycles:
@@ -98,6 +103,54 @@ def run(cycles: int = 600, *, kept: LedgerRows | None = None, **fields: Any) -> 
         "trouble": (),
     }
     return RunResult(**(made | fields))
+
+
+def option(**fields: Any) -> OptionRow:
+    """A put of 2 WETH at 3,900 that cost 180 USDC and is held."""
+    made: dict[str, Any] = {
+        "tier": "near",
+        "kind": OptionKind.PUT,
+        "strike": 3_900.0,
+        "size": 2.0,
+        "bought_s": START_S + 20 * STEP_S,
+        "expiry_s": START_S + 7 * 86_400,
+        "premium": 180.0,
+        "implied_volatility": 0.66,
+        "paid": 0.0,
+        "state": OptionState.HELD,
+    }
+    return OptionRow(**(made | fields))
+
+
+def protected(*options: OptionRow, **fields: Any) -> RunResult:
+    """A keeper that paid 180 and was paid 50 for options, and holds some that the model values at 120 and that would pay 40."""
+    cycles = 600
+    kept = rows(
+        cycles,
+        premiums=[0.0] * 20 + [-180.0] * (cycles - 20),
+        payoffs=[0.0] * 500 + [50.0] * (cycles - 500),
+        options_model=[0.0] * 20 + [120.0] * (cycles - 20),
+        options_intrinsic=[0.0] * 20 + [40.0] * (cycles - 20),
+    )
+    kept.options_held = array("q", [0] * 20 + [1] * (cycles - 20))
+    parts = Attribution(price=usdc(-900), fees=usdc(2_000), lvr=usdc(-2_100), premiums=usdc(-180), payoffs=usdc(50))
+    ending = Ending(
+        at_s=START_S + STEP_S * cycles,
+        price=4_000.0,
+        volatility=0.6,
+        base=1.0,
+        quote=10_000.0,
+        ladder=(Band(liquidity=4_000.0, lower=3_600.0, upper=4_400.0),),
+        opened_base=12.5,
+        opened_quote=50_000.0,
+    )
+    made = {"kept": kept, "parts": parts, "change": parts.total, "protection": Protection(options=options, ending=ending)}
+    return run(cycles, **(made | fields))
+
+
+def protected_page(*options: OptionRow, **fields: Any) -> BacktestPage:
+    """Of a run that holds one put, unless others are named."""
+    return page(protected(*(options or (option(),))), **fields)
 
 
 def page(keeper: RunResult | None = None, *, benchmarks: Mapping[str, RunResult] | None = None, **fields: Any) -> BacktestPage:

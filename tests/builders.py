@@ -345,6 +345,7 @@ def readings(
         reading(names.VOLATILITY_USUAL, usual),
         reading(names.STRESS_SCORE, score, unit="-0.905 to 0.905"),
         reading(names.CALENDAR, event, unit="times variance"),
+        reading(names.VOLATILITY_OUTSIDE, None),
     )
 
 

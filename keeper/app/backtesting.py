@@ -14,6 +14,7 @@ from keeper.adapters.history.manifest import read_manifest
 from keeper.adapters.history.series import OUTSIDE, tick_bars_with_liquidity
 from keeper.adapters.history.store import folder_of
 from keeper.app.settings import Settings
+from keeper.app.settings.hedge import paper_rules
 from keeper.core.model.bar import HOUR_S, MINUTE_S, PriceBar
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.policy import Policy
@@ -122,6 +123,7 @@ def setting_of(settings: Settings) -> Setting:
         cadence_s=rules.cadence_s,
         capital_quote=rules.capital_quote,
         presence=rules.presence,
+        paper=paper_rules(settings.hedge.paper),
         frictions=Frictions(
             latency_blocks=rules.latency_blocks,
             failure_rate=float(rules.failure_rate),

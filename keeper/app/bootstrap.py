@@ -24,14 +24,18 @@ from keeper.adapters.tx.signer import PermitDomain, Signer
 from keeper.app.seeding import seed_history
 from keeper.app.settings.policy import to_policy
 from keeper.app.settings.schema import DERIBIT_DVOL, DERIBIT_INDEX, Settings
+from keeper.app.venues import open_option_desk, open_paper, open_venues
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.policy import Policy
 from keeper.engine.ports import Ports
 from keeper.ports.chain import MarketSource
 from keeper.ports.clock import Clock
 from keeper.ports.executor import Executor
+from keeper.ports.journal import ReadableJournal
+from keeper.ports.options import ProtectionDesk
 from keeper.ports.prices import QuoteSource
 from keeper.ports.telemetry import Telemetry
+from keeper.simulation.paper_options import DryOptions, SharedDesk
 
 
 class SystemClock:
@@ -186,6 +190,12 @@ def open_senses(opened: ExitStack, settings: Settings, policy: Policy, rpc: Rpc,
     return open_source(settings, policy, rpc, address, deribit)
 
 
+def is_hedging(policy: Policy, journal: ReadableJournal) -> bool:
+    """Whether options may be held: who bought within a year is looked after though protection is switched off now."""
+    known = journal.memory().hedge
+    return bool(policy.hedge.tiers or known.premiums or known.exercisable)
+
+
 def build(
     settings: Settings,
     *,
@@ -193,6 +203,7 @@ def build(
     telemetry: Telemetry,
     clock: Clock | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    ordered: bool = False,
 ) -> Keeper:
     """Wire a keeper.
 
@@ -202,6 +213,7 @@ def build(
         telemetry: told what happens.
         clock: how waiting is done; the machine's by default.
         stopping: asked before every broadcast; True keeps anything new from being sent.
+        ordered: a person orders something about options: the chain's venues are asked in any case, and none on paper.
 
     Raises:
         ConfigError: live without consent of the configuration or without a key, a dry run without an account, or a journal that
@@ -229,6 +241,9 @@ def build(
             wrapped_native=policy.wrapped_native,
             pools=policy.pools,
         )
+        venues = open_venues(settings, policy, rpc, address) if ordered or is_hedging(policy, journal) else ()
+        by_name = {venue.name: venue for venue in venues}
+        desk: ProtectionDesk | None = open_option_desk(settings, rpc, venues)
         executor: Executor
         if live and signer is not None:
             executor = EoaExecutor(
@@ -240,11 +255,19 @@ def build(
                 clock=clock or SystemClock(),
                 may_send=lambda: "the keeper is stopping" if stopping() else journal.control(),
                 telemetry=telemetry,
+                venues=by_name,
             )
         else:
-            permit_tokens = [domain.token for domain in _permits(settings)]
-            confirmations = policy.execution.confirmations
-            executor = DryExecutor(rpc=rpc, account=account, permit_tokens=permit_tokens, confirmations=confirmations)
+            executor = DryExecutor(
+                rpc=rpc,
+                account=account,
+                permit_tokens=[domain.token for domain in _permits(settings)],
+                confirmations=policy.execution.confirmations,
+                venues=by_name,
+            )
+            paper = None if ordered else open_paper(settings, policy)
+            if paper is not None:
+                desk, executor = SharedDesk((desk, paper) if desk is not None else (paper,)), DryOptions(executor)
         source = open_senses(opened, settings, policy, rpc, address)
         return Keeper(
             settings=settings,
@@ -253,7 +276,7 @@ def build(
             rpc=rpc,
             source=source,
             journal=journal,
-            ports=Ports(source=source, journal=journal, executor=executor, telemetry=telemetry),
+            ports=Ports(source=source, journal=journal, executor=executor, telemetry=telemetry, desk=desk),
             opened=opened.pop_all(),
         )
 

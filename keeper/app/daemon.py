@@ -13,6 +13,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from keeper.core.model.errors import ConfigError, Fault, Refused, Transient
+from keeper.core.model.plan import CloseOption, NotDone
 from keeper.core.model.policy import Policy
 from keeper.core.model.record import CycleRecord, CycleState
 from keeper.engine.cycle import run_cycle
@@ -133,7 +134,8 @@ class Daemon:
 
     def _count(self, record: CycleRecord) -> None:
         if record.state is CycleState.NOT_DONE:
-            self._not_done += 1
+            # an exit of an option is tried again and has an alarm of its own: a halt would keep it from succeeding
+            self._not_done += _has_failed(record)
         elif record.state in {CycleState.DONE, CycleState.SIMULATED}:
             self._not_done = 0
         if self._not_done >= PATIENCE:
@@ -153,6 +155,15 @@ class Daemon:
 
     def _tell_job(self, event: JobEvent) -> None:
         self._ports.telemetry.event("schedule.failed", why=str(getattr(event, "exception", None) or "a trigger was missed"))
+
+
+def _has_failed(record: CycleRecord) -> bool:
+    """Whether anything but the exit of an option was not carried out."""
+    planned = () if record.plan is None else record.plan.stages
+    return any(
+        isinstance(went.outcome, NotDone) and not isinstance(stage.option, CloseOption)
+        for stage, went in zip(planned, record.stages, strict=False)
+    )
 
 
 def _last_refusal(record: CycleRecord) -> str:

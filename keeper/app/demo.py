@@ -5,61 +5,27 @@ The market makes the blocks; whenever the keeper waits, the market goes on (see 
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from keeper.adapters.tx import keystore
-from keeper.app.bootstrap import Keeper, build
-from keeper.app.settings.load import load
+from keeper.app.bootstrap import Keeper
+from keeper.app.demo_protection import Diary, ProtectionTold
+from keeper.app.demo_scene import DemoOptions, Scene, engage, set_scene
 from keeper.core.ledger.accounts import Books, open_books, post
 from keeper.core.ledger.marks import Marks, mark
 from keeper.core.model.errors import Refused, Transient
 from keeper.core.model.record import CycleRecord
 from keeper.core.v3math.swap_kind import RecordedSwap
-from keeper.engine.cycle import run_cycle
-from keeper.localchain import mainnet
+from keeper.engine.cycle import run_cycle, think
 from keeper.localchain.anvil import AnvilOptions
-from keeper.localchain.market import BlockReport, Market, MarketDesk
+from keeper.localchain.market import BlockReport, Market
 from keeper.localchain.pools import USDC_WETH_500
 from keeper.localchain.replay import Replay
 from keeper.localchain.statistics import DayStatistics, day_statistics
-from keeper.localchain.synthetic import MarketPlan, SyntheticMarket
-from keeper.localchain.tape import read_tape
 from keeper.localchain.twin import Twin, running_twin
 from keeper.ports.telemetry import Telemetry
-from keeper.simulation.weather import Scenario
-
-CYCLE_S = 300
-"""Chain time between two cycles of the demo."""
-MIN_HISTORY_S = 3_600
-"""The demo's keeper opens its ladder after an hour of prices; the shipped configuration waits for six."""
-OPENING_QUOTE = 125_000
-"""Of each token, about, in tokens of the quote: together the wallet that the demo starts with."""
-GAS_WEI = 10**18
-SCRYPT_ROUNDS = 2**12
-"""Cheap to open: the key is worth nothing and its passphrase lies beside it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoOptions:
-    """What to play."""
-
-    state_dir: Path
-    """A new folder for the journal, the key and the configuration of this run."""
-    tape: Path | None
-    """A recorded day; None plays a market of our own."""
-    scenario: Scenario
-    seed: int
-    days: float
-    port: int
-    """Of the node; 0 is any free one."""
-    speed: float
-    """Chain seconds per second; 0 is as fast as it goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +61,12 @@ class Outcome:
     """Newest cycle that moved anything."""
     postponed: int
     """Cycles that the chain did not let finish."""
+    protection: ProtectionTold | None
+    """None in a run without it, and before the first cycle."""
+    asked: str | None
+    """How puts were priced, in words; None in a run without them."""
+    recorded: str | None
+    """What of a market at recorded prices is recorded; None for every other market."""
     interrupted: bool
     wall_s: float
 
@@ -108,9 +80,9 @@ class MarketClock:
         self._on_block = on_block
         self.over = False
 
-    def step(self) -> BlockReport | None:
+    def step(self, *, waited_for: bool = False) -> BlockReport | None:
         """Play one block; None when the market is over."""
-        report = self._market.step()
+        report = self._market.step(waited_for=waited_for)
         if report is None:
             self.over = True
             return None
@@ -119,7 +91,7 @@ class MarketClock:
 
     def pause(self, seconds: float) -> None:  # ruff: ignore[unused-method-argument] - the market knows how long its next block takes
         """Play one block; after the market's end an empty one, so that what is pending can still be mined."""
-        if self.step() is None:
+        if self.step(waited_for=True) is None:
             self._twin.chain.mine([])
 
     def monotonic_s(self) -> float:
@@ -137,6 +109,7 @@ class Demo:
         self._swaps: list[tuple[int, RecordedSwap]] = []
         self._shares: list[float] = []
         self._paid: list[tuple[float, float]] = []
+        self._diary = Diary()
         self._record: CycleRecord | None = None
         self._marks: Marks | None = None
         self._books: Books | None = None
@@ -151,8 +124,9 @@ class Demo:
         while not clock.over:
             report = clock.step()
             if report is not None and report.timestamp_s >= self._next_cycle_s:
-                self._next_cycle_s = report.timestamp_s + CYCLE_S
+                self._next_cycle_s = report.timestamp_s + self._options.cycle_s
                 self._cycle(keeper, report)
+        self._look_again(keeper)
 
     def on_block(self, report: BlockReport) -> None:
         """Take note of a block and show it; sleeps to hold the wanted speed."""
@@ -164,11 +138,11 @@ class Demo:
             chain_s = report.timestamp_s - self._swaps[0][0] if self._swaps else 0
             time.sleep(max(0.0, self._started + chain_s / self._options.speed - time.monotonic()))
 
-    def outcome(self, departure_bps: float | None, *, interrupted: bool) -> Outcome:
+    def outcome(self, scene: Scene, *, interrupted: bool) -> Outcome:
         """What the run has come to so far."""
         return Outcome(
             market=day_statistics(self._swaps, USDC_WETH_500) if len(self._swaps) > 1 else None,
-            departure_bps=departure_bps,
+            departure_bps=scene.market.departure().mean_bps if isinstance(scene.market, Replay) else None,
             marks=self._marks,
             books=self._books,
             share_by_time=sum(self._shares) / len(self._shares) if self._shares else None,
@@ -177,6 +151,9 @@ class Demo:
             last_cycle=self._record.id if self._record else None,
             last_act=self._last_act,
             postponed=self._postponed,
+            protection=self._told(),
+            asked=None if scene.asked is None else str(scene.asked),
+            recorded=scene.recorded,
             interrupted=interrupted,
             wall_s=time.monotonic() - self._started,
         )
@@ -193,12 +170,31 @@ class Demo:
             self._books = open_books(record.view, record.policy)
         self._books = post(self._books, record)
         self._marks = mark(self._books, record.view, record.policy)
+        self._diary.note(record)
         if record.stages:
             self._last_act = record.id
         if record.view.ladder.positions:
             self._opened_at = self._opened_at or record.view.now_s
             self._shares.append(_share_of_liquidity(record))
         self._show(Frame(report=report, record=record, marks=self._marks, books=self._books, fresh=True))
+
+    def _look_again(self, keeper: Keeper) -> None:
+        """What the last cycle did shows in no view yet."""
+        if self._record is None or self._books is None or not self._record.stages:
+            return
+        ports = keeper.ports
+        try:
+            view = think(ports.source, ports.journal, keeper.policy, desk=ports.desk).sight.view
+        except (Transient, Refused) as error:
+            self._telemetry.event("demo.not_closed", why=str(error))
+            return
+        self._record = replace(self._record, view=view)
+        self._marks = mark(self._books, view, self._record.policy)
+
+    def _told(self) -> ProtectionTold | None:
+        if not self._options.protect or self._books is None or self._marks is None or self._record is None:
+            return None
+        return self._diary.told(self._books, self._marks, self._record)
 
     def _share_of_fees(self) -> float | None:
         if self._opened_at is None or self._marks is None:
@@ -231,12 +227,17 @@ def play(
     """
     with ExitStack() as stack:
         twin = stack.enter_context(running_twin(AnvilOptions(port=options.port)))
-        market = _market(options, MarketDesk(twin, mainnet.USDC_WETH_500))
+        scene = set_scene(options, twin)
         demo = Demo(options, telemetry, show)
-        clock = MarketClock(market, twin, demo.on_block)
+
+        def on_block(report: BlockReport) -> None:
+            demo.on_block(report)
+            scene.follow(report)
+
+        clock = MarketClock(scene.market, twin, on_block)
         first = clock.step()
         price = USDC_WETH_500.usd(first.pool.sqrt_price_x96) if first else 1.0
-        keeper = stack.enter_context(_keeper(options, twin, clock, telemetry, price))
+        keeper = stack.enter_context(engage(options, twin, clock, telemetry, price))
         interrupted = False
         try:
             demo.run(keeper, clock)
@@ -244,58 +245,7 @@ def play(
                 until_stopped(twin.rpc_url)
         except KeyboardInterrupt:
             interrupted = not clock.over
-        departure = market.departure().mean_bps if isinstance(market, Replay) else None
-        return demo.outcome(departure, interrupted=interrupted)
-
-
-def _market(options: DemoOptions, desk: MarketDesk) -> Market:
-    if options.tape is not None:
-        return Replay(desk, read_tape(options.tape))
-    plan = MarketPlan(scenario=options.scenario, seed=options.seed, days=options.days, pools=(USDC_WETH_500,))
-    return SyntheticMarket(desk, plan)
-
-
-def _keeper(options: DemoOptions, twin: Twin, clock: MarketClock, telemetry: Telemetry, price: float) -> Keeper:
-    folder = options.state_dir
-    folder.mkdir(parents=True, mode=0o700)
-    passphrase_file = folder / "passphrase"
-    passphrase_file.touch(mode=0o600)
-    passphrase_file.write_text(secrets.token_hex(16), encoding="utf-8")
-    key_file = folder / "key.json"
-    address = keystore.create(
-        key_file, _key(options.seed), passphrase_file.read_text(encoding="utf-8"), scrypt_rounds=SCRYPT_ROUNDS
-    )
-    twin.fund(address, mainnet.USDC, OPENING_QUOTE * 10**6)
-    twin.fund(address, mainnet.WETH, int(OPENING_QUOTE / price * 10**18))
-    twin.fund_native(address, GAS_WEI)
-    config = folder / "keeper.toml"
-    config.write_text(_toml(twin.rpc_url, folder, key_file, passphrase_file), encoding="utf-8")
-    settings = load(config=config, environ={}).settings
-    return build(settings, live=True, telemetry=telemetry, clock=clock)
-
-
-def _key(seed: int) -> str:
-    """A key that everybody can work out, so that a run can be repeated to the wei: signatures are part of the gas."""
-    return "0x" + hashlib.sha256(f"keeper demo {seed}".encode()).hexdigest()
-
-
-def _toml(rpc_url: str, folder: Path, key_file: Path, passphrase_file: Path) -> str:
-    return f"""# Written by the demo: the shipped configuration of USDC/WETH 0.05 %, with a node and a key of its own.
-[rpc]
-url = "{rpc_url}"
-
-[wallet]
-keystore = "{key_file}"
-passphrase_file = "{passphrase_file}"
-
-[run]
-live = true
-state_dir = "{folder}"
-interval_s = {CYCLE_S}
-
-[signals]
-min_history_s = {MIN_HISTORY_S}
-"""
+        return demo.outcome(scene, interrupted=interrupted)
 
 
 def _share_of_liquidity(record: CycleRecord) -> float:

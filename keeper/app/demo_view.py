@@ -12,7 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from keeper.app.cli import sentences, words
+from keeper.app import demo_protection_view as protection_view
+from keeper.app.cli import protection, sentences, words
 from keeper.app.demo import Frame, Outcome
 from keeper.app.picture import FILL, Band, Sample, chart
 from keeper.core.ledger.marks import Marks
@@ -67,6 +68,7 @@ class LiveView:
             Panel(chart(self._samples, columns=self._console.width - 4, rows=CHART_ROWS), title=_legend()),
             _layers(frame.record, frame.marks),
             _money(frame.record, frame.marks),
+            *protection.standing_lines(frame.record, frame.record.view.memory.hedge),
             Text(sentences.decision(frame.record.decision), overflow="ellipsis", no_wrap=True),
             *self._acts,
         ]
@@ -127,7 +129,9 @@ def summary(outcome: Outcome, *, state_dir: Path, tape: bool) -> list[Renderable
         ("share of the fees", _share(outcome.share_of_fees)),
     ):
         rows.add_row(name, value)
-    shown += [rows, _market(outcome.market, tape=tape)]
+    shown += [rows, *protection_view.summary(outcome, books.opening_quote), _market(outcome.market, tape=tape)]
+    if outcome.recorded is not None:
+        shown.append(Text(outcome.recorded))
     if outcome.departure_bps is not None:
         shown.append(Text(f"the keeper's depth moved the price by {outcome.departure_bps:.2f} bps on average from the record"))
     shown.append(Text(f"{outcome.wall_s:.0f} s in all. To look further:"))
@@ -156,9 +160,9 @@ def _market(market: DayStatistics | None, *, tape: bool) -> RenderableType:
 
 
 def _inventory(marks: Marks) -> float:
-    """What is left of the difference to holding when fees and costs are taken out."""
-    costs = marks.lvr_quote + marks.swap_cost_quote + marks.gas_quote
-    return marks.against_hold_quote - marks.fees_quote + costs
+    """What is left of the difference to holding when fees, costs and options are taken out."""
+    costs = marks.lvr_quote + marks.swap_cost_quote + marks.gas_quote + marks.premium_quote
+    return marks.against_hold_quote - marks.fees_quote - marks.payoff_quote + costs
 
 
 def _share(share: float | None) -> str:

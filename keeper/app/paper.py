@@ -15,6 +15,7 @@ from keeper.simulation.account import VIRTUAL
 from keeper.simulation.paper_desk import open_desk
 from keeper.simulation.paper_executor import PaperExecutor
 from keeper.simulation.paper_feed import PaperFeed
+from keeper.simulation.paper_options import BookOptions
 from keeper.simulation.paper_shelf import BookShelf, identity
 from keeper.simulation.paper_source import PaperSource
 
@@ -65,6 +66,8 @@ def build_paper(settings: Settings, *, telemetry: Telemetry, clock: Clock | None
             rpc=rpc,
             source=source,
             journal=journal,
-            ports=Ports(source=source, journal=journal, executor=PaperExecutor(desk), telemetry=telemetry),
+            ports=Ports(
+                source=source, journal=journal, executor=PaperExecutor(desk), telemetry=telemetry, desk=BookOptions(desk)
+            ),
             opened=opened.pop_all(),
         )

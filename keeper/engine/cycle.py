@@ -24,9 +24,11 @@ from keeper.engine.execute import carry_out
 from keeper.engine.memo import SignalMemo
 from keeper.engine.observe import Sight, observe
 from keeper.engine.ports import Ports
+from keeper.engine.protect import alarm, with_protection
 from keeper.engine.recover import settle
 from keeper.ports.chain import MarketSource
 from keeper.ports.journal import ReadableJournal
+from keeper.ports.options import ProtectionDesk
 
 Decide = Callable[[MarketView, tuple[SignalReading, ...], Policy], Decision]
 
@@ -46,6 +48,7 @@ def think(
     policy: Policy,
     decide: Decide = decide_by_policy,
     memo: SignalMemo | None = None,
+    desk: ProtectionDesk | None = None,
 ) -> Thought:
     """Look and make up one's mind; nothing is written or sent.
 
@@ -55,6 +58,7 @@ def think(
         policy: the rules.
         decide: the strategy.
         memo: the signals as of the last cycle; without one they are made from the journal.
+        desk: where protection may be bought; without one there is none.
 
     Raises:
         Transient: the chain could not be read.
@@ -63,6 +67,8 @@ def think(
     """
     sight = observe(source, journal, policy, memo or SignalMemo())
     readings = read_state(sight.view, sight.state)
+    if desk is not None:
+        sight = sight._replace(view=with_protection(desk, sight.view, readings, policy))
     decision = decide(sight.view, readings, policy)
     return Thought(sight=sight, readings=readings, decision=decision, plan=make_plan(sight.view, decision, policy))
 
@@ -77,7 +83,7 @@ def run_cycle(ports: Ports, policy: Policy, decide: Decide = decide_by_policy) -
     """
     if not settle(ports, policy):
         raise Transient("a transaction of an earlier cycle is still on its way")
-    thought = think(ports.source, ports.journal, policy, decide, ports.memo)
+    thought = think(ports.source, ports.journal, policy, decide, ports.memo, ports.desk)
     sight = thought.sight
     ports.journal.append_prices(policy.signal_pool, sight.new_prices)
     ports.journal.append_history(sight.news)
@@ -96,6 +102,7 @@ def run_cycle(ports: Ports, policy: Policy, decide: Decide = decide_by_policy) -
         ports.telemetry.event("cycle.blocked", cycle=cycle_id, why=blocked)
     elif thought.plan is not None:
         state, stages = carry_out(ports, policy, cycle_id, sight.view, thought.plan)
+    alarm(ports.telemetry, sight.view, thought.decision, stages, policy)
     memory = advance(sight.view, thought.readings, thought.decision, stages, policy)
     if state is not CycleState.UNKNOWN:
         ports.journal.end_cycle(cycle_id, state, memory)

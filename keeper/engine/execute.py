@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keeper.core.model.errors import Fault, Refused, Transient
-from keeper.core.model.plan import NotDone, Plan, Stage, StageOutcome, Unknown
+from keeper.core.model.plan import CloseOption, NotDone, Plan, Stage, StageOutcome, Unknown
 from keeper.core.model.policy import Policy
 from keeper.core.model.record import CycleState, Intent, StageRecord
 from keeper.core.model.view import MarketView
@@ -17,7 +17,8 @@ def carry_out(
     """Execute ``plan`` until it is done or a stage is not.
 
     After each stage the remaining ones are sized from what the receipts gave. Whatever happens, the wallet and its positions
-    are in a legal state: the next cycle looks again and plans afresh.
+    are in a legal state: the next cycle looks again and plans afresh. A purchase of protection that fails ends the plan before
+    the ladder moves; an option that could not be ended holds nothing up, but the cycle counts as not done.
 
     Raises:
         Fault: the keeper has been halted.
@@ -31,8 +32,10 @@ def carry_out(
         ports.journal.record_outcome(intent, outcome, now_s=view.now_s)
         ports.telemetry.event(f"stage.{outcome.kind}", stage=stage.kind.value, steps=len(stage.steps))
         records.append(StageRecord(kind=stage.kind, outcome=outcome))
-        done = CycleState(outcome.kind)
-        if isinstance(outcome, (NotDone, Unknown)):
+        done = CycleState.NOT_DONE if done is CycleState.NOT_DONE else CycleState(outcome.kind)
+        if isinstance(outcome, Unknown):
+            return CycleState.UNKNOWN, tuple(records)
+        if isinstance(outcome, NotDone) and not isinstance(stage.option, CloseOption):
             break
         plan = resize(plan, view, policy, [record.outcome for record in records])
     return done, tuple(records)

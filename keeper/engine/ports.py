@@ -8,6 +8,7 @@ from keeper.engine.memo import SignalMemo
 from keeper.ports.chain import MarketSource
 from keeper.ports.executor import Executor
 from keeper.ports.journal import Journal
+from keeper.ports.options import ProtectionDesk
 from keeper.ports.telemetry import Telemetry
 
 
@@ -21,3 +22,5 @@ class Ports:
     telemetry: Telemetry
     memo: SignalMemo = field(default_factory=SignalMemo)
     """The signals as of the last cycle."""
+    desk: ProtectionDesk | None = None
+    """Where protection is bought; None without any venue."""

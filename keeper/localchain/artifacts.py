@@ -13,8 +13,9 @@ from typing import Any
 from keeper.adapters.evm.abi import Contract
 from keeper.core.model.errors import ConfigError
 from keeper.localchain.anvil import node_modules_folders
+from keeper.localchain.compile import CONTRACTS
 
-OURS = frozenset({"Market", "Multicall3", "Token"})
+OURS = frozenset({"Multicall3", *CONTRACTS})
 _PERIPHERY = "@uniswap/v3-periphery/artifacts/contracts"
 _CHAINLINK = "@chainlink/contracts/abi"
 _AAVE = "@aave/core-v3/artifacts/contracts/protocol"
@@ -41,6 +42,7 @@ FETCHED: Mapping[str, str] = {
     "NonfungiblePositionManager": f"{_PERIPHERY}/NonfungiblePositionManager.sol/NonfungiblePositionManager.json",
     "SwapRouter02": "@uniswap/swap-router-contracts/artifacts/contracts/SwapRouter02.sol/SwapRouter02.json",
     "WETH9": "canonical-weth/build/contracts/WETH9.json",
+    "SwapERC20": "@airswap/swap-erc20/build/contracts/SwapERC20.sol/SwapERC20.json",
     "EACAggregatorProxy": f"{_CHAINLINK}/v0.6/EACAggregatorProxy.json",
     "MockV3Aggregator": f"{_CHAINLINK}/v0.6/MockV3Aggregator.json",
     "AaveV3PoolAddressesProvider": f"{_AAVE}/configuration/PoolAddressesProvider.sol/PoolAddressesProvider.json",

@@ -14,6 +14,10 @@ from typing import Any
 
 HERE = Path(__file__).parent
 CONTRACTS = {"Token": "token.vy", "Market": "market.vy"}
+_GAMMA = ("address_book", "controller", "factory", "margin_pool", "oracle", "otoken", "pricer", "whitelist")
+CONTRACTS |= {"Gamma" + name.title().replace("_", ""): f"gamma_{name}.vy" for name in _GAMMA}
+CONTRACTS |= {f"Herge{part.title()}": f"herge_{part}.vy" for part in ("cover", "positions", "pricer", "put", "treasury")}
+CONTRACTS["PanopticRecorder"] = "panoptic_recorder.vy"
 
 
 def compiled(name: str) -> dict[str, Any]:

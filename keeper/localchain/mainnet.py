@@ -6,7 +6,7 @@ address on any chain. Found by search over the deployers' nonces; every address 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from keeper.localchain.recipe import Deployment, Recipe
 
 FACTORY = "0x1F98431c8aD98523631AE4a59f267346ea31F984"
 TICK_LENS = "0xbfd8137f7d1516D3ea5cA83523914859ec47F573"
@@ -26,25 +26,44 @@ USDC_WETH_500 = "0x88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640"
 USDC_WETH_3000 = "0x8ad599c3A0ff1De082011EFDDc58f1908eb6e6D8"
 WETH_USDT_500 = "0x11b815efB8f581194ae79006d24E0d814B7697F6"
 
-_UNISWAP_DEPLOYER = "0x6C9FC64A53c1b71FB3f9Af64d1ae3A4931A5f4E9"
 _NATIVE_LABEL = b"ETH".ljust(32, b"\x00")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """One contract of the recipe."""
-
-    artifact: str
-    address: str
-    deployer: str = _UNISWAP_DEPLOYER
-    nonce: int
-    types: tuple[str, ...] = ()
-    """ABI types of the constructor."""
-    arguments: tuple[object, ...] = ()
-
-
 _TWO = ("address", "address")
 _TOKEN = ("string", "string", "uint8", "string")
+
+
+def uniswap(weth: str) -> tuple[Deployment, ...]:
+    """Multicall3 and Uniswap v3 over a wrapped native token: the same addresses on every chain that they were deployed to."""
+    return (
+        Deployment(artifact="Multicall3", address=MULTICALL3, deployer="0x05f32B3cC3888453ff71B01135B34FF8e41263F2", nonce=0),
+        Deployment(artifact="UniswapV3Factory", address=FACTORY, nonce=0),
+        Deployment(artifact="TickLens", address=TICK_LENS, nonce=2),
+        Deployment(artifact="NFTDescriptor", address=NFT_DESCRIPTOR, nonce=5),
+        Deployment(
+            artifact="NonfungibleTokenPositionDescriptor",
+            address=POSITION_DESCRIPTOR,
+            nonce=6,
+            types=("address", "bytes32"),
+            arguments=(weth, _NATIVE_LABEL),
+        ),
+        # On mainnet the manager asks a proxy of the descriptor; here it asks the descriptor itself.
+        Deployment(
+            artifact="NonfungiblePositionManager",
+            address=POSITION_MANAGER,
+            nonce=8,
+            types=(*_TWO, "address"),
+            arguments=(FACTORY, weth, POSITION_DESCRIPTOR),
+        ),
+        Deployment(artifact="QuoterV2", address=QUOTER_V2, nonce=13, types=_TWO, arguments=(FACTORY, weth)),
+        Deployment(
+            artifact="SwapRouter02",
+            address=SWAP_ROUTER_02,
+            nonce=14,
+            types=(*_TWO, *_TWO),
+            arguments=(V2_FACTORY, FACTORY, POSITION_MANAGER, weth),
+        ),
+    )
+
+
 DEPLOYMENTS = (
     Deployment(artifact="WETH9", address=WETH, deployer="0x4F26FfBe5F04ED43630fdC30A87638d53D0b0876", nonce=446),
     Deployment(
@@ -63,33 +82,7 @@ DEPLOYMENTS = (
         types=_TOKEN,
         arguments=("Tether USD", "USDT", 6, "1"),
     ),
-    Deployment(artifact="Multicall3", address=MULTICALL3, deployer="0x05f32B3cC3888453ff71B01135B34FF8e41263F2", nonce=0),
-    Deployment(artifact="UniswapV3Factory", address=FACTORY, nonce=0),
-    Deployment(artifact="TickLens", address=TICK_LENS, nonce=2),
-    Deployment(artifact="NFTDescriptor", address=NFT_DESCRIPTOR, nonce=5),
-    Deployment(
-        artifact="NonfungibleTokenPositionDescriptor",
-        address=POSITION_DESCRIPTOR,
-        nonce=6,
-        types=("address", "bytes32"),
-        arguments=(WETH, _NATIVE_LABEL),
-    ),
-    # On mainnet the manager asks a proxy of the descriptor; here it asks the descriptor itself.
-    Deployment(
-        artifact="NonfungiblePositionManager",
-        address=POSITION_MANAGER,
-        nonce=8,
-        types=(*_TWO, "address"),
-        arguments=(FACTORY, WETH, POSITION_DESCRIPTOR),
-    ),
-    Deployment(artifact="QuoterV2", address=QUOTER_V2, nonce=13, types=_TWO, arguments=(FACTORY, WETH)),
-    Deployment(
-        artifact="SwapRouter02",
-        address=SWAP_ROUTER_02,
-        nonce=14,
-        types=(*_TWO, *_TWO),
-        arguments=(V2_FACTORY, FACTORY, POSITION_MANAGER, WETH),
-    ),
+    *uniswap(WETH),
 )
 """In an order in which libraries come before what links them."""
 
@@ -100,3 +93,4 @@ POOLS = (
     (WETH, USDT, 500, WETH_USDT_500),
 )
 """token0, token1, fee in pips, address."""
+MAINNET = Recipe(weth=WETH, minted=(USDC, USDT), deployments=DEPLOYMENTS, pools=POOLS)

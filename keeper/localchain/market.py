@@ -49,8 +49,13 @@ class BlockReport:
 class Market(Protocol):
     """Something that makes blocks."""
 
-    def step(self) -> BlockReport | None:
-        """Mine the market's next block, with whatever else is waiting behind the market's own transactions; None at the end."""
+    def step(self, *, waited_for: bool = False) -> BlockReport | None:
+        """Mine the market's next block, with whatever else is waiting behind the market's own transactions; None at the end.
+
+        Args:
+            waited_for: somebody waits for a block: a market of our own then makes that of the next slot, trades or not, as a
+                chain would; without, slots in which nobody wants anything are passed over.
+        """
         ...
 
 

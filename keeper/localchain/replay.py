@@ -169,7 +169,7 @@ class Replay:
         ]
         transplant(desk.twin, {**crowds, desk.pool: self.script.start}, self.script.start_timestamp_s)
 
-    def step(self) -> BlockReport | None:
+    def step(self, *, waited_for: bool = False) -> BlockReport | None:  # ruff: ignore[unused-method-argument] - the record has its blocks
         """Mine the next recorded block; None when the day is over."""
         if self._position == len(self.script.blocks):
             return None

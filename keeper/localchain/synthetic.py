@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keeper.core.v3math.swap_kind import SwapRequest
 from keeper.core.v3math.units import MAX_SQRT_RATIO, MIN_SQRT_RATIO
@@ -71,6 +71,10 @@ class MarketPlan:
     days: float = 1.0
     points: tuple[tuple[float, float], ...] | None = None
     """A price path of one's own: hours from the start, and dollars per ether."""
+    noise: bool = True
+    """Whether the price elsewhere wanders around its path; otherwise it is the path itself."""
+    activity: float = 1.0
+    """Traders, and providers who come and go, times the usual; the arbitrageur does what there is to do."""
     pools: tuple[EthPool, ...] = (USDC_WETH_500, USDC_WETH_3000)
     """The first is the main one, where all but the arbitrageur trade; no price yet."""
     begin_s: int = DAY_BEGIN_S
@@ -101,6 +105,8 @@ class SyntheticMarket:
         if plan.pools[0].address != desk.pool:
             raise ValueError(f"the desk reports {desk.pool}, the market is about {plan.pools[0].address}")
         weather = weather_of(plan.scenario, plan.points)
+        if not plan.noise:
+            weather = replace(weather, volatility=0.0, jumps_a_day=0.0)
         # Streams of their own, so that more of one thing does not change another.
         price_rng, fee_rng, self._traders, self._providers = (
             random.Random(f"{plan.seed}/{part}")  # ruff: ignore[suspicious-non-cryptographic-random-usage] - a repeatable market
@@ -120,11 +126,11 @@ class SyntheticMarket:
         crowd = snapshots[desk.pool].positions
         self._book = [(Range(key.tick_lower, key.tick_upper), position.liquidity) for key, position in crowd.items()]
 
-    def step(self) -> BlockReport | None:
-        """Mine the next block in which anybody wants anything; None when the days are over."""
+    def step(self, *, waited_for: bool = False) -> BlockReport | None:
+        """Mine the next block in which anybody wants anything, or the next of all; None when the days are over."""
         while self._slot < len(self.prices) - 1:
             self._slot += 1
-            if txs := list(self._txs()):
+            if (txs := list(self._txs())) or waited_for:
                 return self._mine(txs)
         return None
 
@@ -145,7 +151,7 @@ class SyntheticMarket:
         for pool, reading in zip(self._plan.pools, self._readings, strict=True):
             if request := closing_swap(pool, reading, usd, base_fee_wei):
                 yield self._desk.swap(pool.address, request)
-        busy = _HOURS[self._slot * BLOCK_TIME_S // 3600 % 24]
+        busy = self._plan.activity * _HOURS[self._slot * BLOCK_TIME_S // 3600 % 24]
         for _ in range(_poisson(self._traders, busy * _TRADES_A_DAY / SLOTS_PER_DAY)):
             yield self._desk.swap(self._desk.pool, self._trade(usd))
         for _ in range(_poisson(self._providers, busy * _PROVIDERS_A_DAY / SLOTS_PER_DAY)):

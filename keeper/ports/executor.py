@@ -27,7 +27,8 @@ class Executor(Protocol):
     def execute(self, stage: Stage, bounds: Bounds, intent: Intent, log: AttemptLog) -> StageOutcome:
         """Carry ``stage`` out.
 
-        An error of a send becomes :class:`Unknown`; a refusal or a revert becomes :class:`NotDone`.
+        An error of a send becomes :class:`Unknown`, and so does an allowance at an option venue that cannot be taken back now.
+        A refusal or a revert becomes :class:`NotDone`.
 
         Raises:
             Transient: nothing was handed out.

@@ -5,9 +5,25 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 
+from keeper.adapters.options.paper import PaperVenue
 from keeper.core.model.errors import Refused
 from keeper.core.model.ladder import LayerKind
-from keeper.core.model.plan import Burn, Collect, Decrease, Increase, Mint, Minted, Stage, StageKind, Step, Swap, Unwrap, Wrap
+from keeper.core.model.plan import (
+    Burn,
+    CloseOption,
+    Collect,
+    Decrease,
+    Increase,
+    Mint,
+    Minted,
+    OpenOption,
+    Stage,
+    StageKind,
+    Step,
+    Swap,
+    Unwrap,
+    Wrap,
+)
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import BlockRef
 from keeper.core.model.token import Token, TokenAmount
@@ -37,9 +53,18 @@ class VirtualAccount:
         pools: of the market.
         native_wei: to begin with.
         balances: raw units by token address, to begin with.
+        options: where options are bought and held; None when there are none.
     """
 
-    def __init__(self, policy: Policy, pools: dict[str, SimPool], *, native_wei: int, balances: dict[str, int]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        pools: dict[str, SimPool],
+        *,
+        native_wei: int,
+        balances: dict[str, int],
+        options: PaperVenue | None = None,
+    ) -> None:
         key = policy.pool(policy.signal_pool)
         self._pair: tuple[Token, Token] = (key.token0, key.token1)
         self._wrapped = None if policy.wrapped_native is None else policy.wrapped_native.address
@@ -47,6 +72,7 @@ class VirtualAccount:
         self.manager = PositionManager(pools)
         self.native_wei = native_wei
         self.balances = {token.address: balances.get(token.address, 0) for token in self._pair}
+        self.options = options
         self.nonce = 0
 
     @property
@@ -71,6 +97,8 @@ class VirtualAccount:
             Refused: the contracts would revert; nothing is changed.
         """
         saved_pools = {address: pool.saved() for address, pool in self._pools.items()}
+        for pool in self._pools.values():
+            pool.now_s = block.timestamp_s
         saved = self.native_wei, dict(self.balances), copy.copy(self.manager.held)
         before = self.held()
         try:
@@ -115,7 +143,24 @@ class VirtualAccount:
                 self._convert(-step.amount_wei)
             case Unwrap():
                 self._convert(step.amount_wei)
+            case OpenOption() | CloseOption():
+                self._option(step)
         return None
+
+    def _option(self, step: OpenOption | CloseOption) -> None:
+        """Bought or ended at the venue on paper; a stage holds one, so that nothing after it can fail."""
+        if self.options is None:
+            raise Refused("there is no venue for options")
+        if isinstance(step, CloseOption):
+            self._receive(self._amounts(self.options.end(step.position, step.how, step.min_out)), as_tokens=True)
+            return
+        self.options.plan_open(step.quote, step.max_cost)
+        self._pay(self._amounts(step.quote.cost))
+        self.options.buy(step.quote, step.max_cost)
+
+    def _amounts(self, amount: TokenAmount) -> tuple[int, int]:
+        first, second = (amount.raw if token.address == amount.token.address else 0 for token in self._pair)
+        return first, second
 
     def _mint(self, step: Mint) -> Minted:
         desired, least = (step.amount0, step.amount1), (step.amount0_min, step.amount1_min)

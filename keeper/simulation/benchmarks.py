@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from keeper.core.model.calendar import NO_CALENDAR
 from keeper.core.model.decision import Decision, Move, OpenLayer, ShiftLayer
+from keeper.core.model.hedge import NO_HEDGE
 from keeper.core.model.ladder import Ladder, LayerKind, Position, Regime, TargetBand, TargetLayer, TickRange
 from keeper.core.model.policy import CalendarPolicy, LadderPolicy, LayerPolicy, Policy, RegimeWeights, Shape, SignalWeight
 from keeper.core.model.pool import PoolKey
@@ -25,6 +26,9 @@ from keeper.simulation.ledger_rows import LedgerRows
 
 STATIC_SHARE, TAU_SHARE = 0.10, 0.05
 """Half widths of the static and of the re-centred range, as parts of the price."""
+ABLATED = "without_"
+"""Begins the name of the keeper without one of its parts."""
+WITHOUT_PROTECTION = f"{ABLATED}protection"
 MIX_BAND = 0.02
 """How far the share of a constant mix may stray from a half before it is traded back."""
 
@@ -88,19 +92,24 @@ def opened_and_held(view: MarketView, readings: tuple[SignalReading, ...], polic
 
 
 def benchmarks(policy: Policy) -> tuple[Variation, ...]:
-    """What every run is held against."""
+    """What every run is held against; where protection is bought, the keeper without it too.
+
+    A benchmark that is not the keeper's own strategy buys no options, and holds nothing back for them.
+    """
+    bare = replace(policy, hedge=NO_HEDGE)
+    unprotected = Variation(name=WITHOUT_PROTECTION, described="no options, and nothing held back to pay for them", policy=bare)
     return (
-        Variation(name="full_range", described="the widest range, opened once", policy=policy, decide=OneRange(share=None)),
+        Variation(name="full_range", described="the widest range, opened once", policy=bare, decide=OneRange(share=None)),
         Variation(
             name="static",
             described=f"one range of +-{STATIC_SHARE:.0%}, opened once",
-            policy=policy,
+            policy=bare,
             decide=OneRange(share=STATIC_SHARE),
         ),
         Variation(
             name="tau_reset",
             described=f"one range of +-{TAU_SHARE:.0%}, placed anew whenever the price has left it",
-            policy=policy,
+            policy=bare,
             decide=Recentred(share=TAU_SHARE),
         ),
         Variation(
@@ -108,7 +117,8 @@ def benchmarks(policy: Policy) -> tuple[Variation, ...]:
             described="one range with the gamma of all bands in every regime, the keeper's triggers and gates",
             policy=equal_gamma(policy),
         ),
-        Variation(name="opened_and_held", described="the keeper's ladder, never moved", policy=policy, decide=opened_and_held),
+        Variation(name="opened_and_held", described="the keeper's ladder, never moved", policy=bare, decide=opened_and_held),
+        *((unprotected,) if policy.hedge.tiers else ()),
     )
 
 
@@ -117,27 +127,39 @@ def ablations(policy: Policy) -> tuple[Variation, ...]:
 
     Groups of signals without weight are left out: they decide nothing. The calendar widens layers without any weight.
     """
-    found, scheduled = [], policy.calendar.calendar != NO_CALENDAR
-    for name, group in _GROUPS.items():
-        if any(policy.stress.weight(signal) > 0 for signal in group) or (names.CALENDAR in group and scheduled):
-            found.append(_without(policy, f"without_{name}", f"no say of {', '.join(group)}", frozenset(group)))
+    idle = weightless(policy)
+    found = [
+        _without(policy, f"{ABLATED}{name}", f"no say of {', '.join(group)}", frozenset(group))
+        for name, group in _GROUPS.items()
+        if name not in idle
+    ]
     if any(one.weight > 0 for one in policy.stress.weights):
         every = frozenset(one.name for one in policy.stress.weights)
-        found.append(_without(policy, "without_score", "no stress score and no calendar", every))
+        found.append(_without(policy, f"{ABLATED}score", "no stress score and no calendar", every))
     gates = replace(policy.gates, cost_multiple=0.0)
     found.append(
-        Variation(name="without_gate", described="shifts need not earn their cost", policy=replace(policy, gates=gates))
+        Variation(name=f"{ABLATED}gate", described="shifts need not earn their cost", policy=replace(policy, gates=gates))
     )
     usual = policy.ladder.weights_in(Regime.NORMAL)
     weights = tuple(replace(usual, regime=regime) for regime in Regime)
     found.append(
         Variation(
-            name="without_regime",
+            name=f"{ABLATED}regime",
             described="the weights of a normal market always",
             policy=replace(policy, ladder=replace(policy.ladder, weights=weights)),
         )
     )
     return tuple(found)
+
+
+def weightless(policy: Policy) -> tuple[str, ...]:
+    """Groups of signals that decide nothing."""
+    scheduled = policy.calendar.calendar != NO_CALENDAR
+    return tuple(
+        name
+        for name, group in _GROUPS.items()
+        if all(policy.stress.weight(signal) <= 0 for signal in group) and not (names.CALENDAR in group and scheduled)
+    )
 
 
 def equal_gamma(policy: Policy) -> Policy:

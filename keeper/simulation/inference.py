@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 
 from keeper.adapters.evm.pool_events import EventKind
-from keeper.core.v3math.exact_pool import ExactPool
 from keeper.core.v3math.pool_snapshot import PoolSnapshot
 from keeper.core.v3math.reverts import RevertError
 from keeper.core.v3math.swap_kind import RecordedSwap, SwapKind, UnexplainedSwapError, infer_kind, swap_request
-from keeper.simulation.playing import play
+from keeper.simulation.playing import Played
 from keeper.simulation.stored import RecordedEvent, recorded_swap
 from keeper.simulation.tape import Event, FeeEvent, FeeProtocolEvent, LiquidityEvent, SwapEvent, TapeError
 
@@ -29,9 +28,14 @@ class Inference:
     """
 
     def __init__(self, state: PoolSnapshot, described: str) -> None:
-        self.pool = ExactPool.restore(state)
+        self._played = Played(state)
+        self.pool = self._played.pool
         self._described = described
         self._before: RecordedEvent | None = None
+
+    def snapshot(self) -> PoolSnapshot:
+        """The pool as it stands, with its observations where the first state told them."""
+        return self._played.snapshot()
 
     def take(self, row: RecordedEvent) -> Event | None:
         """What ``row`` is on a tape; None when it changes nothing.
@@ -50,13 +54,13 @@ class Inference:
         if row.kind is EventKind.SWAP:
             return self._swap(row)
         if row.kind is EventKind.FLASH:
-            return self._played(FeeEvent(row.amount0, row.amount1)) if row.amount0 or row.amount1 else None
+            return self._take(FeeEvent(row.amount0, row.amount1), row) if row.amount0 or row.amount1 else None
         if row.kind is EventKind.FEE_PROTOCOL:
-            return self._played(FeeProtocolEvent(row.amount0 + (row.amount1 << 4)))
+            return self._take(FeeProtocolEvent(row.amount0 + (row.amount1 << 4)), row)
         return self._liquidity(row)
 
-    def _played(self, event: Event) -> Event:
-        play(self.pool, event)
+    def _take(self, event: Event, row: RecordedEvent) -> Event:
+        self._played.take(event, row.timestamp_s)
         return event
 
     def _swap(self, row: RecordedEvent) -> SwapEvent:
@@ -68,7 +72,7 @@ class Inference:
         except UnexplainedSwapError:
             raise self._refused(row, self._why(row, recorded)) from None
         event = swap_event(kind, recorded, self.pool.sqrt_price_x96)
-        play(self.pool, event)
+        self._played.take(event, row.timestamp_s)
         return event
 
     def _liquidity(self, row: RecordedEvent) -> LiquidityEvent | None:
@@ -78,7 +82,7 @@ class Inference:
             return None
         event = LiquidityEvent(row.tick_lower, row.tick_upper, row.liquidity_delta)
         sign = 1 if row.liquidity_delta > 0 else -1
-        found0, found1 = (sign * amount for amount in play(self.pool, event))
+        found0, found1 = (sign * amount for amount in self._played.take(event, row.timestamp_s))
         if (found0, found1) != (row.amount0, row.amount1):
             raise self._refused(
                 row, f"it moved {row.amount0} and {row.amount1}, where the pool moves {found0} and {found1}: {self._doubt()}"
@@ -105,7 +109,8 @@ class Inference:
 
     def _doubt(self) -> str:
         if self._before is None:
-            return f"it does not follow on {self._described}"
+            why = "events between are missing (keeper data download fetches them), or the state is not of this pool"
+            return f"it does not follow on {self._described}: {why}"
         return "an event before it is missing, or one of them is wrong"
 
     def _wrong_decimals(self, recorded: RecordedSwap) -> str | None:

@@ -6,12 +6,14 @@ from array import array
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from keeper.adapters.options.paper import NOTHING_HELD
 from keeper.core.ledger.attribution import MARK_BITS
 from keeper.core.model.ladder import LayerKind, Regime
 from keeper.core.model.record import CycleRecord
 from keeper.core.model.view import find_reading
 from keeper.core.signals import names
 from keeper.core.signals.prices import price_at_sqrt
+from keeper.core.strategy.hedge.needs import reference_volatility
 from keeper.simulation.watch import Watch
 
 
@@ -50,6 +52,18 @@ class LedgerRows:
     lvr: array[float] = field(default_factory=_floats)
     swaps: array[float] = field(default_factory=_floats)
     gas: array[float] = field(default_factory=_floats)
+    premiums: array[float] = field(default_factory=_floats)
+    """Paid for options so far, never above zero."""
+    payoffs: array[float] = field(default_factory=_floats)
+    """Received from options so far."""
+    options_model: array[float] = field(default_factory=_floats)
+    """What held options are worth by the model at the reference volatility, without markup; in no part and in no value."""
+    options_intrinsic: array[float] = field(default_factory=_floats)
+    """What they would pay at this price, beside the parts likewise."""
+    options_held: array[int] = field(default_factory=lambda: array("q"))
+    """How many there are."""
+    volatility: float | None = None
+    """Reference of the last cycle in which options could be bought, per year."""
     forecast: array[float] = field(default_factory=_floats)
     """Volatility per year; NaN where there is none."""
     score: array[float] = field(default_factory=_floats)
@@ -78,6 +92,9 @@ class LedgerRows:
         self.lvr.append(parts.lvr / scale)
         self.swaps.append(parts.swaps / scale)
         self.gas.append(parts.gas / scale)
+        self.premiums.append(parts.premiums / scale)
+        self.payoffs.append(parts.payoffs / scale)
+        self._add_options(record, watch)
         # the score is told after what it is made of
         forecast, score = record.decision.volatility, find_reading(record.readings[::-1], names.STRESS_SCORE).value
         self.forecast.append(float("nan") if forecast is None else forecast)
@@ -95,3 +112,12 @@ class LedgerRows:
                 begin_s = now_s if known is None else known.from_s
                 self.spans[token_id] = Span(layer.kind, token_id, place.lower, place.upper, begin_s, now_s)
         self.in_range.append(bits)
+
+    def _add_options(self, record: CycleRecord, watch: Watch) -> None:
+        venue, found = watch.options, NOTHING_HELD
+        if venue is not None:
+            self.volatility = reference_volatility(record.readings)
+            found = venue.worth(price=self.price[-1], now_s=record.view.now_s, volatility=self.volatility)
+        self.options_model.append(found.model)
+        self.options_intrinsic.append(found.intrinsic)
+        self.options_held.append(found.number)

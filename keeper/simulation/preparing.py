@@ -11,11 +11,10 @@ from keeper.adapters.history.manifest import Manifest, StoredState
 from keeper.adapters.history.states import decode_state, encode_state, read_state
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.pool import PoolKey
-from keeper.core.v3math.exact_pool import ExactPool
 from keeper.core.v3math.pool_snapshot import PoolSnapshot
 from keeper.core.v3math.reverts import RevertError
 from keeper.simulation.inference import Inference
-from keeper.simulation.playing import play
+from keeper.simulation.playing import Played
 from keeper.simulation.prepared import (
     DamagedFileError,
     Prepared,
@@ -94,10 +93,8 @@ class _Maker:
             raise TapeError(error.problems) from None
 
     def _end_of(self, prepared: Prepared) -> PoolSnapshot:
-        pool = ExactPool.restore(_decoded(prepared.state, self._key))
-        for block in prepared.blocks:
-            for event in block.events:
-                play(pool, event)
+        pool = Played(_decoded(prepared.state, self._key))
+        pool.take_all(prepared.blocks)
         return pool.snapshot()
 
     def make(self, path: Path, stretch: Stretch, begin: PoolSnapshot) -> tuple[PreparedHead, PoolSnapshot]:
@@ -112,7 +109,7 @@ class _Maker:
             events = tuple(event for row in rows if (event := inference.take(row)) is not None)
             if events:
                 blocks.append(TapeBlock(number, timestamp_s, events))
-        end = inference.pool.snapshot()
+        end = inference.snapshot()
         gap = self._compared(end, stretch)
         content = Prepared(
             state=encode_state(begin),

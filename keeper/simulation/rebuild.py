@@ -39,6 +39,9 @@ from keeper.simulation.tape import (
     TapeStart,
 )
 
+LEAST_EXACT = 0.1
+"""Part of the swaps that a rebuilt pool must give to the wei: recorded days reach 0.998, one of another fee tier 0."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RebuildError:
@@ -95,7 +98,7 @@ def rebuild(rows: Sequence[RecordedEvent], key: PoolKey, chain_id: int, *, end_s
     """A tape of these events, from the state after the first swap.
 
     Raises:
-        TapeError: there are fewer than two swaps.
+        TapeError: there are fewer than two swaps, or too few of them follow from each other.
     """
     place = next((place for place, row in enumerate(rows) if row.kind is EventKind.SWAP), len(rows))
     later = rows[place + 1 :]
@@ -111,6 +114,10 @@ def rebuild(rows: Sequence[RecordedEvent], key: PoolKey, chain_id: int, *, end_s
         if (events := tuple(replay.taken(of_block)))
     ]
     error = replay.error()
+    if error.exact_share < LEAST_EXACT:
+        told = f"only {error.exact:,} of {error.swaps:,} swaps follow from each other to the wei"
+        told += f" in a pool with a fee of {key.fee_pips} pips, from block {first.block} on"
+        raise TapeError([f"{told}: are they of another pool, or are many missing?"])
     described = (
         f"rebuilt from events alone, from {utc(first.timestamp_s)} on: {error.exact:,} of {error.swaps:,} swaps"
         f" ({error.exact_share:.2%}) give their record to the wei, fee growth is off by {max(error.fee_growth):.1e}"

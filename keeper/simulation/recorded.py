@@ -13,8 +13,7 @@ from keeper.adapters.evm.pool_events import EventKind
 from keeper.adapters.history.states import decode_state, encode_state
 from keeper.adapters.history.store import folder_of
 from keeper.core.model.pool import PoolKey
-from keeper.core.v3math.exact_pool import ExactPool
-from keeper.simulation.playing import play
+from keeper.simulation.playing import Played
 from keeper.simulation.prepared import DamagedFileError, PreparedHead, read_prepared
 from keeper.simulation.preparing import OnProgress, path_of, prepare
 from keeper.simulation.stored import manifest_of
@@ -124,11 +123,9 @@ def _tape(
 def _start(folder: Path, key: PoolKey, stretch: Stretch, from_s: int) -> TapeStart:
     """The pool as the first event from ``from_s`` on finds it."""
     prepared = read_prepared(path_of(folder, stretch), stretch.name)
-    pool = ExactPool.restore(decode_state(prepared.state, fee_pips=key.fee_pips, tick_spacing=key.tick_spacing))
+    pool = Played(decode_state(prepared.state, fee_pips=key.fee_pips, tick_spacing=key.tick_spacing))
     first = bisect_left(prepared.blocks, from_s, key=_TIME)
-    for earlier in prepared.blocks[:first]:
-        for event in earlier.events:
-            play(pool, event)
+    pool.take_all(prepared.blocks[:first])
     block = prepared.blocks[first].number - 1 if first < len(prepared.blocks) else stretch.after_block
     stored_s = stretch.begins_with.timestamp_s if stretch.begins_with else 0
     return TapeStart(block=block, timestamp_s=max(stored_s, from_s - 1), pool=pool.snapshot())

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from keeper.core.ledger.attribution import Attribution
 from keeper.core.model.codec import digest
-from keeper.core.model.decision import Move, OpenLayer, Reason, ShiftLayer, Veto
+from keeper.core.model.decision import BuyProtection, EndProtection, Move, OpenLayer, Reason, ShiftLayer, Veto
 from keeper.core.model.plan import Done, NotDone
 from keeper.core.model.record import CycleRecord
 from keeper.simulation.ledger_rows import LedgerRows
+from keeper.simulation.protection import Protection, protection_of
 from keeper.simulation.runner import Setting, Simulation
 
 
@@ -57,6 +58,18 @@ class RunResult:
     acted: tuple[ActedRow, ...]
     trouble: tuple[tuple[int, str], ...]
     """Cycles that could not be made: chain time and why."""
+    protection: Protection | None = None
+    """None where no options could be bought."""
+
+    @property
+    def options_model(self) -> float:
+        """What is still held of options at the end is worth by the model, in quote tokens: in no part of the change."""
+        return self.rows.options_model[-1] if self.protection is not None and self.rows.options_model else 0.0
+
+    @property
+    def options_intrinsic(self) -> float:
+        """What it would pay at the last price."""
+        return self.rows.options_intrinsic[-1] if self.protection is not None and self.rows.options_intrinsic else 0.0
 
 
 def result_of(run: Simulation, label: str) -> RunResult:
@@ -80,6 +93,7 @@ def result_of(run: Simulation, label: str) -> RunResult:
         quote_unit=10**run.policy.quote.decimals,
         acted=tuple(acted_row(record) for record in run.journal.acted),
         trouble=tuple(run.trouble),
+        protection=protection_of(run),
     )
 
 
@@ -102,4 +116,8 @@ def acted_row(record: CycleRecord) -> ActedRow:
 def _name(move: Move) -> str:
     if isinstance(move, OpenLayer | ShiftLayer):
         return f"{move.kind} {move.target.kind.value}"
+    if isinstance(move, BuyProtection):
+        return f"{move.kind} {move.tier}"
+    if isinstance(move, EndProtection):
+        return f"{move.how.value} {move.position.contract.venue}"
     return move.kind if move.kind == "exit" else f"{move.kind} {move.layer.value}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from keeper.adapters.options.paper import PaperRules, PaperVenue
 from keeper.core.model.errors import Fault, Refused, Transient
 from keeper.core.model.policy import Policy
 from keeper.core.model.record import CycleRecord
@@ -41,6 +42,8 @@ class Setting:
     capital_quote: int = 100_000
     """Quote tokens to begin with, half of them in the base token at the first price; the native reserve comes on top."""
     presence: Presence = Presence.PRICE_KEPT
+    paper: PaperRules | None = None
+    """How options are priced; None: none can be bought."""
     frictions: Frictions = field(default_factory=Frictions)
 
 
@@ -91,6 +94,7 @@ class Simulation:
             executor=self.executor,
             telemetry=Silent(),
             memo=SignalMemo(),
+            desk=self.account.options,
         )
 
     def step(self) -> CycleRecord | None:
@@ -150,4 +154,7 @@ def funded(market: Chain, policy: Policy, setting: Setting) -> VirtualAccount:
     native_wei = policy.execution.native_reserve_wei
     if policy.wrapped_native is not None:
         native_wei += amounts.pop(policy.wrapped_native.address)
-    return VirtualAccount(policy, market.pools, native_wei=native_wei, balances=amounts)
+    options = None
+    if policy.hedge.tiers and setting.paper is not None:
+        options = PaperVenue(chain_id=policy.chain_id, base=policy.base, quote_token=policy.quote, rules=setting.paper)
+    return VirtualAccount(policy, market.pools, native_wei=native_wei, balances=amounts, options=options)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from keeper.core.model.errors import Refused
 from keeper.core.model.plan import Bounds, Done, NotDone, Stage, StageOutcome, Swap
 from keeper.core.model.record import Attempt, Intent
-from keeper.core.strategy.gas import stage_gas
+from keeper.core.strategy.gas import gas_of
 from keeper.core.v3math.reverts import RevertError
 from keeper.core.v3math.swap_kind import SwapRequest
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
@@ -79,7 +79,7 @@ class SimExecutor:
         )
 
     def _included(self, stage: Stage, bounds: Bounds, attempt: Attempt) -> StageOutcome:
-        units = int(stage_gas([type(step) for step in stage.steps]) * self._frictions.gas_multiple)
+        units = int(gas_of(stage.steps) * self._frictions.gas_multiple)
         if self._market.now_s > bounds.deadline_s:
             return self._failed(attempt, "not included before the deadline", int(units * _REVERTED_PART))
         if self._chance.random() < self._frictions.failure_rate:

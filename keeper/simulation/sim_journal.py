@@ -205,6 +205,7 @@ class SimJournal:  # ruff: ignore[too-many-public-methods] - they are those of t
             steps_digest=digest(stage),
             layers=tuple(step.layer for step in stage.steps if isinstance(step, Mint)),
             deadline_s=bounds.deadline_s,
+            option=stage.option,
         )
         self._waiting = _Waiting(intent)
         return intent

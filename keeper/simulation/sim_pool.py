@@ -1,15 +1,17 @@
-"""One pool of a simulated chain: its exact state, its mean price, its tick map and the rows of its price history."""
+"""One pool of a simulated chain: its exact state, its observations, its tick map and the rows of its price history."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, replace
 
 from keeper.core.model.pool import BlockPrice, BlockRef, PoolKey, PoolState, PoolView, TickNet
 from keeper.core.v3math.exact_pool import ExactPool
-from keeper.core.v3math.reverts import RevertError
+from keeper.core.v3math.oracle import MOST_OBSERVATIONS, Oracle, OracleSnapshot
+from keeper.core.v3math.reverts import ObservationTooOldError, RevertError
 from keeper.core.v3math.swap_kind import SwapRequest
+from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.core.v3math.units import MAX_TICK, MIN_TICK
 from keeper.simulation.passing import passing_volume0
 from keeper.simulation.presence import PLAYS, Presence
@@ -26,6 +28,7 @@ class SavedPool:
     """A pool as it was before a transaction."""
 
     pool: ExactPool
+    observations: OracleSnapshot
     nets: tuple[TickNet, ...]
     balance0: int
     balance1: int
@@ -36,7 +39,8 @@ class SimPool:
 
     Args:
         key: which pool.
-        start: the state that it begins with.
+        start: the state that it begins with. Where it has no observations, none are older, and the ring reaches over the
+            window whatever happens.
         presence: how recorded swaps meet our liquidity.
         twap_window_s: seconds behind the time-weighted price.
     """
@@ -54,15 +58,16 @@ class SimPool:
         self._nets = [TickNet(tick=tick, liquidity_net=info.liquidity_net) for tick, info in sorted(start.pool.ticks.items())]
         self._ticks = [net.tick for net in self._nets]
         self._map: tuple[int, int, tuple[TickNet, ...]] | None = None
-        self._mean_times: deque[int] = deque([start.timestamp_s])
-        self._mean_sums: deque[int] = deque([0])
-        self._mean_ticks: deque[int] = deque([start.pool.tick])
+        self.oracle = _oracle_of(start, twap_window_s)
+        self.now_s = start.timestamp_s
+        """Chain time of the newest block that something of ours or of the tape happened in."""
         self.rows: deque[BlockPrice] = deque()
         """Of every block with a swap, until they are taken."""
 
     def play(self, block: TapeBlock) -> None:
         """Let the events of a block happen."""
-        pool, swap = self.pool, PLAYS[self.presence]
+        pool, swap, self.now_s = self.pool, PLAYS[self.presence], block.timestamp_s
+        before = pool.tick, pool.liquidity
         high_x96 = volume0 = volume1 = net0 = net1 = swaps = 0
         low_x96 = 1 << 160
         mints = burns = 0
@@ -84,7 +89,7 @@ class SimPool:
             elif type(event) is LiquidityEvent:
                 mints += event.liquidity_delta > 0
                 burns += event.liquidity_delta < 0
-                self._others(event)
+                self._others(event, *before)
             elif type(event) is FeeEvent:
                 pool.flash(event.amount0, event.amount1)
             elif type(event) is FeeProtocolEvent:
@@ -108,38 +113,21 @@ class SimPool:
                     jit0=passing_volume0(block.events, volume0, pool.tick, pool.liquidity) if mints and burns else 0,
                 )
             )
-            self.note_tick(block.timestamp_s)
-
-    def note_tick(self, now_s: int) -> None:
-        """Remember that the tick is this from now on; what is older than any window is forgotten."""
-        times, sums, ticks, tick = self._mean_times, self._mean_sums, self._mean_ticks, self.pool.tick
-        last, last_s = ticks[-1], times[-1]
-        if tick == last:
-            return
-        if now_s == last_s:
-            ticks[-1] = tick
-            return
-        sums.append(sums[-1] + last * (now_s - last_s))
-        times.append(now_s)
-        ticks.append(tick)
-        while len(times) > 2 and times[1] <= now_s - self.twap_window_s:
-            times.popleft()
-            sums.popleft()
-            ticks.popleft()
+            if pool.tick != before[0] or (swaps > 1 and _left(before[0], low_x96, high_x96)):
+                self.oracle.write(block.timestamp_s, *before)
 
     def twap_tick(self, now_s: int) -> int | None:
-        """Mean tick over the window, rounded down; None while the pool was watched for less.
+        """Mean tick over the window, rounded down; None where the observations do not reach back so far.
 
-        Ref: ``OracleLibrary.sol`` consult, ``Oracle.sol`` observe.
+        Ref: ``OracleLibrary.sol`` consult.
         """
-        since_s = now_s - self.twap_window_s
-        if since_s < self._mean_times[0]:
+        try:
+            (then, now), _ = self.oracle.observe(
+                now_s, (self.twap_window_s, 0), tick=self.pool.tick, liquidity=self.pool.liquidity
+            )
+        except ObservationTooOldError:
             return None
-        return (self._sum_at(now_s) - self._sum_at(since_s)) // self.twap_window_s
-
-    def _sum_at(self, at_s: int) -> int:
-        place = bisect_right(self._mean_times, at_s) - 1
-        return self._mean_sums[place] + self._mean_ticks[place] * (at_s - self._mean_times[place])
+        return (now - then) // self.twap_window_s
 
     def view(self, now_s: int) -> PoolView:
         """As the source of a cycle shows it."""
@@ -167,17 +155,20 @@ class SimPool:
         )
 
     def change(self, owner: str, tick_lower: int, tick_upper: int, liquidity_delta: int) -> tuple[int, int]:
-        """Mint or burn; raw token0 and token1 into the pool, negative for what is owed out.
+        """Mint or burn at ``now_s``; raw token0 and token1 into the pool, negative for what is owed out.
 
         Raises:
             RevertError: as the contract does.
         """
+        tick, liquidity = self.pool.tick, self.pool.liquidity
         if liquidity_delta > 0:
             amount0, amount1 = self.pool.mint(owner, tick_lower, tick_upper, liquidity_delta)
         else:
             out0, out1 = self.pool.burn(owner, tick_lower, tick_upper, -liquidity_delta)
             amount0, amount1 = -out0, -out1
         if liquidity_delta:
+            if tick_lower <= tick < tick_upper:
+                self.oracle.write(self.now_s, tick, liquidity)
             self._note_net(tick_lower)
             self._note_net(tick_upper)
         self.balance0 += amount0
@@ -190,6 +181,7 @@ class SimPool:
         Raises:
             RevertError: as the contract does.
         """
+        tick, liquidity, self.now_s = self.pool.tick, self.pool.liquidity, block.timestamp_s
         amount0, amount1 = self.pool.swap(
             zero_for_one=swap.zero_for_one,
             amount_specified=swap.amount_specified,
@@ -198,7 +190,8 @@ class SimPool:
         self.balance0 += amount0
         self.balance1 += amount1
         self._add_row(_row_of(block, self.pool.sqrt_price_x96, amount0, amount1))
-        self.note_tick(block.timestamp_s)
+        if self.pool.tick != tick:
+            self.oracle.write(block.timestamp_s, tick, liquidity)
         return amount0, amount1
 
     def _add_row(self, row: BlockPrice) -> None:
@@ -208,22 +201,32 @@ class SimPool:
 
     def saved(self) -> SavedPool:
         """All that a transaction can change, to be put back when it reverts."""
-        return SavedPool(pool=self.pool.copy(), nets=tuple(self._nets), balance0=self.balance0, balance1=self.balance1)
+        return SavedPool(
+            pool=self.pool.copy(),
+            observations=self.oracle.snapshot(),
+            nets=tuple(self._nets),
+            balance0=self.balance0,
+            balance1=self.balance1,
+        )
 
     def put_back(self, saved: SavedPool) -> None:
         """Be again what was saved."""
         self.pool = saved.pool
+        self.oracle = Oracle.restore(saved.observations)
         self._nets = list(saved.nets)
         self._ticks, self._map = [net.tick for net in saved.nets], None
         self.balance0, self.balance1 = saved.balance0, saved.balance1
 
-    def _others(self, event: LiquidityEvent) -> None:
+    def _others(self, event: LiquidityEvent, tick: int, liquidity: int) -> None:
+        """Somebody else's mint or burn; tick and liquidity are those before the block, which its observation holds."""
         lower, upper, delta = event
         try:
             amount0, amount1 = self.pool.provide(lower, upper, delta)
         except RevertError:
             self.refused += 1
             return
+        if lower <= tick < upper:
+            self.oracle.write(self.now_s, tick, liquidity)
         self.balance0 += amount0
         self.balance1 += amount1
         self._note_net(lower)
@@ -244,6 +247,20 @@ class SimPool:
         else:
             self._ticks.insert(place, tick)
             self._nets.insert(place, net)
+
+
+def _oracle_of(start: TapeStart, window_s: int) -> Oracle:
+    if start.pool.observations is not None:
+        return Oracle.restore(start.pool.observations)
+    oracle = Oracle(start.timestamp_s)
+    # at most one observation a second, the one before the window, and the one that is written next
+    oracle.grow(min(window_s + 2, MOST_OBSERVATIONS))
+    return oracle
+
+
+def _left(tick: int, low_x96: int, high_x96: int) -> bool:
+    """Whether prices after some swaps of a block lie outside a tick, that the last of them stands at again."""
+    return low_x96 < get_sqrt_ratio_at_tick(tick) or high_x96 >= get_sqrt_ratio_at_tick(tick + 1)
 
 
 def _row_of(block: BlockRef, price_x96: int, amount0: int, amount1: int) -> BlockPrice:

@@ -21,7 +21,7 @@ from keeper.core.quant.sharpe import annualised, max_drawdown, sharpe_ratio
 from keeper.core.quant.significance import holm
 from keeper.core.strategy.decide import decide as decide_by_policy
 from keeper.engine.cycle import Decide
-from keeper.simulation.benchmarks import Variation
+from keeper.simulation.benchmarks import WITHOUT_PROTECTION, Variation
 from keeper.simulation.frictions import BaseFees
 from keeper.simulation.ledger_rows import LedgerRows
 from keeper.simulation.result import RunResult, result_of
@@ -33,6 +33,7 @@ from keeper.simulation.tape import Tape
 LEAST_DAYS = 20
 """Whole days below which no interval is told."""
 DAYS_A_YEAR = 365
+WITH_HELD = f"{WITHOUT_PROTECTION}, with held options at model value"
 EVERY = 200
 """Cycles between two reports of progress."""
 
@@ -95,6 +96,12 @@ class Summary:
     lvr_quote: float
     costs_quote: float
     """Swaps and gas."""
+    premiums_quote: float
+    payoffs_quote: float
+    options_quote: float
+    """What is still held of options, by the model at the end: beside everything above, in none of it."""
+    hedged_with_options: float
+    """``hedged`` with it."""
     actions: int
 
 
@@ -122,6 +129,8 @@ def run_all(spec: RunSpec, variations: Sequence[Variation], *, jobs: int, progre
 def compare(keeper: RunResult, others: Mapping[str, RunResult], *, seed: int) -> tuple[Comparison, ...]:
     """The keeper against each, corrected for how many there are.
 
+    Against itself without protection it is told twice: as the exact parts have it, and with held options at model value.
+
     Args:
         keeper: whose days are compared.
         others: by name, all over the same stretch.
@@ -132,6 +141,9 @@ def compare(keeper: RunResult, others: Mapping[str, RunResult], *, seed: int) ->
     """
     ours = hedged_days_bps(keeper)
     found = [(name, _paired(ours, hedged_days_bps(other), seed)) for name, other in others.items()]
+    if (bare := others.get(WITHOUT_PROTECTION)) is not None:
+        days = hedged_days_bps(keeper, with_held=True), hedged_days_bps(bare, with_held=True)
+        found.append((WITH_HELD, _paired(*days, seed)))
     tested = [row for _, row in found if row[3] is not None]
     corrected = iter(holm([row[3] for row in tested if row[3] is not None]))
     return tuple(
@@ -152,11 +164,12 @@ def summary(name: str, result: RunResult) -> Summary:
     rows = result.rows
     scale = float(result.quote_unit << MARK_BITS)
     values = list(rows.value)
+    hedged = (result.parts.total - result.parts.price) / scale / result.setting.capital_quote
     return Summary(
         name=name,
         value_quote=values[-1] if values else math.nan,
         gain=values[-1] / values[0] - 1 if values else math.nan,
-        hedged=(result.parts.total - result.parts.price) / scale / result.setting.capital_quote,
+        hedged=hedged,
         hedged_bps=fmean(days) if days else math.nan,
         sharpe=_sharpe(days),
         drawdown=max_drawdown(values) if len(values) > 1 else 0.0,
@@ -165,6 +178,10 @@ def summary(name: str, result: RunResult) -> Summary:
         fees_quote=result.parts.fees / scale,
         lvr_quote=result.parts.lvr / scale,
         costs_quote=(result.parts.swaps + result.parts.gas) / scale,
+        premiums_quote=result.parts.premiums / scale,
+        payoffs_quote=result.parts.payoffs / scale,
+        options_quote=result.options_model,
+        hedged_with_options=hedged + result.options_model / result.setting.capital_quote,
         actions=len(result.acted),
     )
 

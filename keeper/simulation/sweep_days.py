@@ -33,20 +33,25 @@ class HedgedDays:
         return hedged_days_bps(result_of(run, "trial"))
 
 
-def hedged_days_bps(result: RunResult) -> tuple[float, ...]:
-    """Fees, loss to arbitrage, swap costs and gas of every whole day since the tape's start, in bps of the capital.
+def hedged_days_bps(result: RunResult, *, with_held: bool = False) -> tuple[float, ...]:
+    """All parts but the price of every whole day since the tape's start, in bps of the capital.
 
     A day ends with the last cycle in it; what remains of a day at the end is left out. Dust of mints is not in the rows.
+
+    Args:
+        result: of a run.
+        with_held: whether held options count at their model value, which is in no part.
     """
     rows = result.rows
     days = (result.end_s - result.start_s) // DAY_S
     ends = [bisect_right(rows.time_s, result.start_s + day * DAY_S) for day in range(1, days + 1)]
-    sums = [0.0, *(_sum_after(result, count) for count in ends)]
+    sums = [0.0, *(_sum_after(result, count, with_held=with_held) for count in ends)]
     return tuple((after - before) * BPS_ONE / result.setting.capital_quote for before, after in pairwise(sums))
 
 
-def _sum_after(result: RunResult, count: int) -> float:
-    rows = result.rows
+def _sum_after(result: RunResult, count: int, *, with_held: bool) -> float:
+    rows, last = result.rows, count - 1
     if not count:
         return 0.0
-    return rows.fees[count - 1] + rows.lvr[count - 1] + rows.swaps[count - 1] + rows.gas[count - 1]
+    exact = rows.fees[last] + rows.lvr[last] + rows.swaps[last] + rows.gas[last] + rows.premiums[last] + rows.payoffs[last]
+    return exact + rows.options_model[last] if with_held else exact

@@ -18,7 +18,7 @@ from keeper.core.quant.sharpe import deflated_sharpe, sharpe_ratio, track_of
 from keeper.simulation.suite import LEAST_DAYS
 from keeper.simulation.sweep_plan import Sampling, Sweep
 from keeper.simulation.sweep_study import DAYS, REASON, RETRY_OF, UNCHANGED
-from keeper.simulation.verdict import LEAST_SHARPE, MOST_OVERFITTING, SUPPORTED, UNPROVEN, Verdict
+from keeper.simulation.verdict import LEAST_SHARPE, MOST_OVERFITTING, SUPPORTED, UNPROVEN, Search, Verdict
 
 _LEAST_BLOCKS = 4
 
@@ -103,9 +103,9 @@ def result_of_study(study: optuna.Study, sweep: Sweep) -> SweepResult:
     tests = [days[row.trial][row.fold.test.start : row.fold.test.stop] for row in folds]
     chosen = list(chain.from_iterable(tests))
     comparison = _compare(chosen, folds, unchanged, sweep.seed)
-    spread = _variance(complete, tried)
+    spread = _variance(list(days.values()), tried)
     deflated = _deflated(best, spread, tried)
-    overfitting = _overfitting(complete)
+    overfitting = _overfitting(list(days.values()))
     doubts = (
         *_doubts_of_choice(best, unchanged, len(chosen), comparison),
         *_doubts_of_luck(deflated, overfitting),
@@ -125,6 +125,19 @@ def result_of_study(study: optuna.Study, sweep: Sweep) -> SweepResult:
         deflated_sharpe=deflated,
         overfitting=overfitting,
         verdict=Verdict(word=UNPROVEN if doubts else SUPPORTED, reasons=doubts),
+    )
+
+
+def search_of(study: optuna.Study) -> Search:
+    """What a study's trials say against whatever policy came out of it."""
+    trials = study.get_trials(deepcopy=False)
+    tried = sum(trial.state is not TrialState.WAITING for trial in trials)
+    complete = [tuple(trial.user_attrs[DAYS]) for trial in trials if trial.state is TrialState.COMPLETE]
+    overfitting = _overfitting(complete)
+    return Search(
+        trials=tried,
+        variance=_variance(complete, tried),
+        overfitting=None if overfitting is None else overfitting.probability,
     )
 
 
@@ -172,12 +185,12 @@ def _compare(chosen: Sequence[float], folds: Sequence[FoldRow], unchanged: Trial
     return compare_paired(chosen, theirs, seed=seed)
 
 
-def _variance(complete: Sequence[TrialRow], tried: int) -> float | None:
+def _variance(complete: Sequence[Sequence[float]], tried: int) -> float | None:
     """Of the ratios of all that have one; of a single trial 0, of which nothing was chosen.
 
     A trial whose days are all alike, as of one that never acts, has none: it counts in the number and not in the variance.
     """
-    ratios = [sharpe_ratio(row.days_bps) for row in complete if _varies(row.days_bps)]
+    ratios = [sharpe_ratio(days) for days in complete if _varies(days)]
     if len(ratios) > 1:
         return variance(ratios)
     return 0.0 if tried == 1 else None
@@ -193,12 +206,11 @@ def _varies(days: Sequence[float]) -> bool:
     return len(days) > 1 and min(days) < max(days)
 
 
-def _overfitting(complete: Sequence[TrialRow]) -> Overfitting | None:
+def _overfitting(complete: Sequence[Sequence[float]]) -> Overfitting | None:
     """None with a single trial, or with fewer days than the fewest blocks take."""
-    blocks = min(MOST_BLOCKS, len(complete[0].days_bps) // 4 * 2)
-    if len(complete) < 2 or blocks < _LEAST_BLOCKS:
+    if len(complete) < 2 or (blocks := min(MOST_BLOCKS, len(complete[0]) // 4 * 2)) < _LEAST_BLOCKS:
         return None
-    return backtest_overfitting([row.days_bps for row in complete], blocks=blocks)
+    return backtest_overfitting(complete, blocks=blocks)
 
 
 def _doubts_of_choice(best: TrialRow, unchanged: TrialRow | None, days: int, comparison: Comparison | None) -> list[str]:

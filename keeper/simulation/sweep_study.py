@@ -53,12 +53,30 @@ def resume(sweep: Sweep, place: Place, sampler: BaseSampler) -> optuna.Study:
         ConfigError: there is none, or it is of another search: what differs is told.
     """
     if not exists(place):
-        raise _missing(sweep)
+        raise _missing(sweep.name)
     try:
         study = optuna.load_study(storage=open_storage(place, retry_once), study_name=sweep.name, sampler=sampler)
     except KeyError:
-        raise _missing(sweep) from None
+        raise _missing(sweep.name) from None
     check_identity(study, sweep)
+    return study
+
+
+def resume_any(name: str, place: Place, code_version: str) -> optuna.Study:
+    """A study of whatever search, to be looked at.
+
+    Raises:
+        ConfigError: there is none of that name, or it was made by something else or by another version.
+    """
+    if not exists(place):
+        raise _missing(name)
+    try:
+        study = optuna.load_study(storage=open_storage(place, retry_once), study_name=name)
+    except KeyError:
+        raise _missing(name) from None
+    made_by = _identity_of(study).get("version")
+    if made_by != code_version:
+        raise ConfigError([f"study {name}: was made by version {made_by}, this is {code_version}: search anew"])
     return study
 
 
@@ -68,9 +86,7 @@ def check_identity(study: optuna.Study, sweep: Sweep) -> None:
     Raises:
         ConfigError: every difference, one line each.
     """
-    stored, wanted = study.user_attrs.get(IDENTITY), sweep.identity
-    if not isinstance(stored, Mapping):
-        raise ConfigError([f"study {sweep.name}: was not made by keeper sweep: choose another name"])
+    stored, wanted = _identity_of(study), sweep.identity
     problems = [
         f"study {sweep.name}: its {key} is {stored.get(key, 'not known')}, this search has {wanted.get(key, 'none')}"
         for key in {**wanted, **stored}
@@ -112,8 +128,15 @@ def count_retries(study: optuna.Study) -> int:
     return sum(RETRY_OF in trial.user_attrs for trial in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
-def _missing(sweep: Sweep) -> ConfigError:
-    return ConfigError([f"study {sweep.name}: there is none at this place yet: begin it"])
+def _identity_of(study: optuna.Study) -> Mapping[str, str]:
+    stored = study.user_attrs.get(IDENTITY)
+    if not isinstance(stored, Mapping):
+        raise ConfigError([f"study {study.study_name}: was not made by keeper sweep: choose another name"])
+    return stored
+
+
+def _missing(name: str) -> ConfigError:
+    return ConfigError([f"study {name}: there is none at this place yet: begin it"])
 
 
 def _load_or_create(name: str, storage: BaseStorage, sampler: BaseSampler) -> optuna.Study:

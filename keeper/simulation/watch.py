@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from keeper.core.ledger.attribution import Attribution, Holdings, Mark, mark_at, moved, paid_gas, placed, swapped
+from keeper.adapters.options.paper import PaperVenue
+from keeper.core.ledger.attribution import Attribution, Holdings, Mark, mark_at, moved, paid_gas, placed, protected, swapped
 from keeper.core.model.ladder import Position
 from keeper.core.model.plan import StageKind
 from keeper.core.model.policy import Policy
@@ -39,6 +40,11 @@ class Watch:
         return self.holdings.value(self.mark)
 
     @property
+    def options(self) -> PaperVenue | None:
+        """Where the account buys options; None where it cannot."""
+        return self._account.options
+
+    @property
     def base_held(self) -> float:
         """Base tokens held in all, as last seen."""
         held: float = self.holdings.total[1 if self._quote_is_token0 else 0] / self._base_unit
@@ -59,6 +65,8 @@ class Watch:
         mark, holdings = self._mark(), self._look(self._account.manager.positions())
         if kind is StageKind.SWAP:
             self.parts = swapped(self.parts, self.holdings, holdings, self.mark, mark)
+        elif kind is StageKind.PROTECT:
+            self.parts = protected(self.parts, self.holdings, holdings, mark)
         else:
             self.parts = placed(self.parts, self.holdings, holdings, mark)
         self.mark, self.holdings = mark, holdings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import backtest, gas, history, peers, reads, replay, signals
+from tests.bench import backtest, gas, hedged, history, peers, reads, replay, signals
 
 PARTS = {
     "reads": ("Reads of a cycle: ours, and one web3.py call a value", reads.main),
@@ -13,6 +13,7 @@ PARTS = {
     "history": ("A year of swaps made into bars, and logs a second", history.main),
     "signals": ("Readings of a cycle, and the same recomputed", signals.main),
     "backtest": ("A whole backtest: seconds, memory, where the time goes", backtest.main),
+    "hedged": ("A backtest with protection over one without, and planning over 200 quotes", hedged.main),
     "peers": ("The same day by others: fees, and time", peers.main),
 }
 

@@ -25,7 +25,11 @@ def typed(folder: Path, *words: str) -> Result:
 def answered(folder: Path, *words: str) -> dict[str, Any]:
     found = typed(folder, *words, "--json")
     assert found.exit_code == 0, found.stderr
-    return json.loads(found.stdout)
+    return json.loads(found.stdout, parse_constant=no_constant)
+
+
+def no_constant(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +50,16 @@ def made(folder: Path) -> dict[str, Any]:
         check=False,
     )
     assert found.returncode == 0, found.stderr
-    return json.loads(found.stdout)
+    return json.loads(found.stdout, parse_constant=no_constant)
 
 
 def test_a_run_tells_its_parts_exactly_and_is_unproven(made) -> None:
     assert made["verdict"] == "unproven"
     assert sum(int(part) for part in made["parts"].values()) == int(made["change"])
     assert [one["name"] for one in made["tracks"]] == ["keeper", "full_range", "equal_gamma"]
+    assert [one["name"] for one in made["portfolios"]] == ["hold", "constant_mix"]
+    assert all(one["value_quote"] > 0 for one in made["portfolios"])
+    assert "momentum" in made["weightless"]
     assert any("no exact record" in reason for reason in made["unproven_because"])
     assert made["setting"]["frictions"]["latency_blocks"] == 2
 
@@ -82,6 +89,20 @@ def test_a_check_is_made_and_then_known_to_the_report(folder) -> None:
     assert rows[0] == {**rows[0], "name": "tape cut in the middle", "passed": True}
     run = answered(folder, "backtest", "--market", "calm", "--days", "0.5", "--benchmarks", "none")
     assert "keeper backtest check was not run" not in run["unproven_because"]
+    words = ("--market", "calm", "--days", "0.5", "--benchmarks", "none", "--out", "elsewhere")
+    assert "keeper backtest check was not run" not in answered(folder, "backtest", *words)["unproven_because"]
+    page = (folder / "elsewhere" / "report.html").read_text(encoding="utf-8")
+    assert "tape cut in the middle" in page
+    rougher = answered(folder, "backtest", *words, "--failures", "0.2")
+    assert "keeper backtest check was not run" in rougher["unproven_because"]
+
+
+def test_every_run_is_held_against_all_benchmarks_and_ablations(folder) -> None:
+    run = answered(folder, "backtest", "--market", "calm", "--days", "0.2", "--jobs", "1")
+    assert [one["name"] for one in run["tracks"]] == [
+        "keeper", "full_range", "static", "tau_reset", "equal_gamma", "opened_and_held", "without_volatility",
+        "without_implied", "without_calendar", "without_score", "without_gate", "without_regime",
+    ]  # fmt: skip
 
 
 def test_a_search_keeps_its_trials_for_ever(folder) -> None:
@@ -95,6 +116,13 @@ def test_a_search_keeps_its_trials_for_ever(folder) -> None:
     assert first["verdict"] == "unproven"
     assert answered(folder, *words, "--trials", "1")["tried"] == 3
     assert answered(folder, *words, "--trials", "0")["tried"] == 3
+    run = ("backtest", "--market", "calm", "--days", "0.2", "--benchmarks", "none")
+    assert any("no study is named" in reason for reason in answered(folder, *run)["unproven_because"])
+    known = answered(folder, *run, "--study", ".keeper/studies/keeper.journal")
+    assert not any("no study is named" in reason for reason in known["unproven_because"])
+    missing = typed(folder, *run, "--study", ".keeper/studies/keeper.journal", "--name", "another")
+    assert missing.exit_code == 3
+    assert "study another: there is none at this place" in missing.stderr
     other = typed(folder, *words[:-4], "--over", "gates.cooldown_s=600..7200", "--jobs", "1", "--trials", "1")
     assert other.exit_code != 0
     assert "space" in other.stderr
@@ -106,7 +134,7 @@ def test_a_search_keeps_its_trials_for_ever(folder) -> None:
         (("backtest",), "keeper data download"),
         (("backtest", "--market", "calm", "--from", "2025-01-01"), "has no dates"),
         (("backtest", "--from", "2025-01-02", "--to", "2025-01-01"), "is not after"),
-        (("backtest", "--market", "calm", "--benchmarks", "best"), "is none of all, none, full"),
+        (("backtest", "--market", "calm", "--benchmarks", "best"), "is none of all, main, none"),
         (("backtest", "--market", "calm", "--failures", "2"), "backtest.failure_rate"),
         (("backtest", "--market", "calm", "--policy", "nowhere.toml"), "nowhere.toml"),
         (("sweep", "--market", "calm", "--over", "foo.bar=1..2"), "foo.bar"),

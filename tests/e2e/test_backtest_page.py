@@ -9,7 +9,7 @@ import pytest
 
 from keeper.app.report.backtest_files import pdf_of
 from keeper.app.report.backtest_page import html
-from tests.backtest_runs import page, rows, run
+from tests.backtest_runs import page, protected_page, rows, run
 from tests.e2e.test_signals_command import browse, with_chromium
 
 LOOK = """<script>
@@ -23,7 +23,7 @@ addEventListener("load", () => setTimeout(() => {
       if (wanted.every((part, of) => Math.abs(pixels[at + of] - part) < 24) && pixels[at + 3] > 200) found++;
     return found;
   };
-  for (const figure of document.querySelectorAll("figure")) {
+  for (const figure of document.querySelectorAll("figure[id]")) {
     const plot = figure.querySelector(".plot"), canvas = plot.querySelector("canvas");
     const lines = ["price", "regime"].includes(figure.id) ? "--price" : figure.id === "in_range" ? "--core" : "--c0";
     const pixels = read(canvas);
@@ -86,6 +86,18 @@ def test_a_real_browser_draws_every_chart_and_asks_nobody(tmp_path, scheme, grou
         assert chart["tabIndex"] == 0, name
         assert "over time" in chart["label"], name
     assert found["charts"]["price"]["marks"] > 20
+
+
+@with_chromium
+def test_a_protected_run_draws_its_strikes_and_its_payoff(tmp_path):
+    look = LOOK.replace('colour("--mark")', 'colour("--put")')
+    place = tmp_path / "page.html"
+    place.write_text(html(protected_page()).replace("</body>", look + "</body>"), encoding="utf-8")
+    seen = browse(place)
+    found = json.loads(seen.title)
+    assert (seen.console, seen.asked, found["overflow"]) == ([], [], 0)
+    assert found["charts"]["options"]["inked"] > 50
+    assert found["charts"]["price"]["marks"] > 100
 
 
 @with_chromium

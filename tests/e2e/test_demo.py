@@ -59,6 +59,42 @@ def test_the_same_seed_comes_to_the_same_day(played: tuple[Path, dict[str, objec
     assert again["books"] == first["books"]
 
 
+def test_with_protection_it_says_what_that_came_to(tmp_path: Path) -> None:
+    done = _keeper("demo", "--protect", "--days", "0.07", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["asked"].startswith("puts sold at 50% a year")
+    protection = told["protection"]
+    assert protection["bought"]
+    assert protection["premium_quote"] == sum(one["premium_raw"] for one in protection["bought"]) / 10**6
+    net = protection["payoff_quote"] + protection["held_quote"] - protection["premium_quote"] - protection["gas_quote"]
+    assert protection["net_quote"] == pytest.approx(net)
+    config = f"{told['state_dir']}/keeper.toml"
+    explained = _keeper("-c", config, "journal", "--json", cwd=tmp_path)
+    assert explained.returncode == 0
+
+
+def test_recorded_prices_are_followed(tmp_path: Path) -> None:
+    begin_s = 1_760_054_400
+    rows = [f"{begin_s + 600 * place},{4_000 + 10 * (place % 2)}" for place in range(20)]
+    (tmp_path / "prices.csv").write_text("\n".join(["timestamp,price", *rows]), encoding="utf-8")
+    done = _keeper("demo", "--prices", "prices.csv", "--days", "0.06", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert 3_995 < told["marks"]["price"] < 4_015
+    assert told["books"]["opened_s"] >= begin_s
+    assert told["recorded"].startswith("recorded are 9 prices, at most 10 minutes apart; made up are")
+    assert told["protection"] is None
+
+
+def test_what_contradicts_itself_is_refused_before_a_chain_is_built(tmp_path: Path) -> None:
+    both = _keeper("demo", "--prices", "a.csv", "--tape", "b.parquet", cwd=tmp_path)
+    alone = _keeper("demo", "--from", "2025-10-10", cwd=tmp_path)
+    assert (both.returncode, alone.returncode) == (3, 3)
+    assert "--tape and --prices" in both.stderr + both.stdout
+    assert "--prices" in alone.stderr + alone.stdout
+
+
 def test_interrupting_ends_it_cleanly(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [KEEPER, "demo"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from keeper.core.model.codec import digest
 from keeper.core.model.plan import (
     Bounds,
+    CloseOption,
     Decrease,
     Done,
     Increase,
     Mint,
     Minted,
     NotDone,
+    OpenOption,
     Stage,
+    StageKind,
     StageOutcome,
     Step,
     Swap,
@@ -54,6 +57,8 @@ class MemoryExecutor:
             return NotDone(why=self.refusing, tx_hashes=(), gas_wei=0)
         if self.now_s >= bounds.deadline_s:
             return NotDone(why="the deadline has passed", tx_hashes=(), gas_wei=0)
+        if stage.kind is StageKind.PROTECT and stage.option is None:
+            return NotDone(why="not exactly one option", tx_hashes=(), gas_wei=0)
         attempt = Attempt(
             intent_id=intent.id,
             sequence=0,
@@ -91,8 +96,7 @@ class MemoryExecutor:
             block=attempt.nonce,
         )
 
-    @staticmethod
-    def _paid(step: Step) -> tuple[int, int]:
+    def _paid(self, step: Step) -> tuple[int, int]:
         match step:
             case Decrease():
                 return step.amount0_min, step.amount1_min
@@ -101,5 +105,9 @@ class MemoryExecutor:
             case Swap():
                 worst = (-step.amount_in, step.amount_out_min)
                 return worst if step.zero_for_one else worst[::-1]
+            case OpenOption(max_cost=most):
+                return (-most.raw, 0) if most.token == self.pool.token0 else (0, -most.raw)
+            case CloseOption(min_out=least):
+                return (least.raw, 0) if least.token == self.pool.token0 else (0, least.raw)
             case _:
                 return 0, 0

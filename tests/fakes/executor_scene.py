@@ -23,6 +23,7 @@ from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.localchain import mainnet
 from keeper.localchain.chain import LocalTx
 from keeper.localchain.twin import Twin
+from keeper.ports.options import OptionVenue
 from tests.pairs import TICK, USDC, USDC_WETH_500, WALLET, WETH, WETH_USDT_500
 from tests.policies import execution_policy
 
@@ -104,6 +105,7 @@ class Scene:
         self.clock = StepClock(self.mine)
         self.telling = Telling()
         self.intents = 0
+        self.venues: dict[str, OptionVenue] = {}
         if found:
             return
         twin.initialize(pool.address, get_sqrt_ratio_at_tick(self.tick))
@@ -138,6 +140,7 @@ class Scene:
             clock=self.clock,
             may_send=may_send,
             telemetry=self.telling,
+            venues=self.venues,
             poll_s=POLL_S,
         )
 
@@ -147,6 +150,7 @@ class Scene:
             account=self.account,
             permit_tokens=[domain.token for domain in PERMITS],
             confirmations=1,
+            venues=self.venues,
         )
 
     def bounds(self, **fields: Any) -> Bounds:
@@ -162,6 +166,7 @@ class Scene:
             steps_digest="0" * 64,
             layers=tuple(step.layer for step in stage.steps if isinstance(step, Mint)),
             deadline_s=bounds.deadline_s,
+            option=stage.option,
         )
 
     def run(
@@ -243,9 +248,9 @@ class Scene:
     def allowances(self) -> list[int]:
         """Of both tokens to both contracts."""
         spenders = (mainnet.POSITION_MANAGER, mainnet.SWAP_ROUTER_02)
-        return [self._allowance(token, spender) for token in (self.stable, WETH) for spender in spenders]
+        return [self.allowance(token, spender) for token in (self.stable, WETH) for spender in spenders]
 
-    def _allowance(self, token: Token, spender: str) -> int:
+    def allowance(self, token: Token, spender: str) -> int:
         call = {"to": token.address, "input": _ERC20.function("allowance").call_data(WALLET, spender)}
         return int(self.twin.chain.rpc.call("eth_call", call, "latest"), 16)
 

@@ -163,6 +163,7 @@ class MemoryJournal:
             steps_digest=digest(stage),
             layers=tuple(step.layer for step in stage.steps if isinstance(step, Mint)),
             deadline_s=bounds.deadline_s,
+            option=stage.option,
         )
         self._intents.append(_Intent(intent))
         return intent

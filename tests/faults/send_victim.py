@@ -1,8 +1,8 @@
 """Keepers that kill themselves at a named point of the send path: ``python -m tests.faults.send_victim``.
 
-Reads orders from standard input, one a line: ``POINT NTH POOL URL JOURNAL``. For each it forks a process that carries a stage
-out on the scene that is found at URL, with a real journal, and sends itself SIGKILL the NTH time that it comes by POINT. Then
-it says how that process ended: ``-9`` when it was killed, ``0`` when it never came by.
+Reads orders from standard input, one a line: ``STAGE POINT NTH POOL URL JOURNAL``. For each it forks a process that carries the
+stage out on the scene that is found at URL, with a real journal, and sends itself SIGKILL the NTH time that it comes by POINT.
+Then it says how that process ended: ``-9`` when it was killed, ``0`` when it never came by.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.store.journal import SqlJournal
 from keeper.adapters.tx.live import EoaExecutor
 from keeper.core.model.codec import digest
+from keeper.core.model.plan import Stage
 from keeper.core.model.pool import PoolKey
 from keeper.core.model.record import Attempt
+from keeper.core.model.token import TokenAmount
 from keeper.localchain.twin import attach
 from tests.builders import history, history_ref, ladder, memory, policy, prices, reading, view
 from tests.fakes.executor_scene import Scene
-from tests.pairs import NOW_S, USDC_WETH_500, WALLET, WETH_USDT_500
+from tests.fakes.option_shop import OpenShop
+from tests.options import buying, quote
+from tests.pairs import NOW_S, USDC_WETH_500, WALLET, WETH, WETH_USDT_500
 from tests.plans import plan, shift_decision
 
 POINTS = (
@@ -40,6 +44,15 @@ POINTS = (
 )
 """In the order in which a stage comes by them; each lies between two durable steps."""
 POOLS = {pool.address: pool for pool in (USDC_WETH_500, WETH_USDT_500)}
+
+
+def option_stage(scene: Scene) -> Stage:
+    """Approve ether, deposit it, approve the premium's limit, pay the premium, and take the rest of the limit back."""
+    OpenShop(scene, found=True)
+    return buying(quote(collateral=(TokenAmount(token=WETH, raw=3 * 10**18),)), extra_raw=10**6)
+
+
+STAGES: dict[str, Callable[[Scene], Stage]] = {"core": Scene.core_stage, "option": option_stage}
 
 
 class Points:
@@ -80,7 +93,7 @@ class MortalLog:
         self.points.pass_by("journaled")
 
 
-def carry_out(points: Points, pool: PoolKey, url: str, path: Path) -> None:
+def carry_out(stage_of: Callable[[Scene], Stage], points: Points, pool: PoolKey, url: str, path: Path) -> None:
     twin = attach(url, automine=False)
     scene = Scene(twin, pool, found=True)
     rpc = MortalRpc(url)
@@ -98,7 +111,7 @@ def carry_out(points: Points, pool: PoolKey, url: str, path: Path) -> None:
         seen = view(held=ladder(), remembered=memory(), history=history_ref(known))
         cycle_id = journal.begin_cycle(policy(), seen, [reading()], shift_decision(), plan(digest(seen)))
         points.pass_by("planned")
-        stage, bounds = scene.core_stage(), scene.bounds()
+        stage, bounds = stage_of(scene), scene.bounds()
         intent = journal.record_intent(cycle_id, stage, bounds)
         points.pass_by("intended")
         executor: EoaExecutor = scene.live(rpc)
@@ -126,8 +139,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, SqlJournal.open(Path(folder) / "warm", chain_id=1, account=WALLET):
         pass
     for line in sys.stdin:
-        point, nth, pool, url, path = line.split()
-        code = in_a_child(lambda: carry_out(Points(point, int(nth)), POOLS[pool], url, Path(path)))  # ruff: ignore[function-uses-loop-variable] - called at once
+        stage, point, nth, pool, url, path = line.split()
+        code = in_a_child(lambda: carry_out(STAGES[stage], Points(point, int(nth)), POOLS[pool], url, Path(path)))  # ruff: ignore[function-uses-loop-variable] - called at once
         sys.stdout.write(f"{code}\n")
         sys.stdout.flush()
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from keeper.adapters.store.journal import SqlJournal
 from keeper.core.model.ladder import LayerKind
-from keeper.core.model.plan import Done, NotDone, StageOutcome
-from keeper.core.model.pool import PoolKey
+from keeper.core.model.plan import Done, NotDone
 from keeper.localchain.twin import Twin
 from tests.fakes.executor_scene import Scene
+from tests.faults.killing import Kill, running_victims, start_again
 from tests.faults.send_victim import POINTS
-from tests.pairs import NOW_S, USDC_WETH_500, WALLET, WETH_USDT_500
+from tests.pairs import USDC_WETH_500, WALLET, WETH_USDT_500
 
 pytestmark = pytest.mark.chain
 
@@ -24,38 +22,11 @@ NEVER_SIGNED = {"intended", "signed"}
 CLOSED = {"planned", "recorded"}
 """Points at which no intent is open."""
 
-Kill = Callable[[str, int, PoolKey, Twin, Path], None]
-
 
 @pytest.fixture(scope="module")
 def kill() -> Iterator[Kill]:
-    command = [sys.executable, "-m", "tests.faults.send_victim"]
-    root = Path(__file__).resolve().parents[2]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root) as process:
-        assert process.stdin
-        assert process.stdout
-        orders, endings = process.stdin, process.stdout
-
-        def one(point: str, nth: int, pool: PoolKey, twin: Twin, path: Path) -> None:
-            orders.write(f"{point} {nth} {pool.address} {twin.rpc_url} {path}\n")
-            orders.flush()
-            assert int(endings.readline()) == -9
-
+    with running_victims("core") as one:
         yield one
-        orders.close()
-
-
-def start_again(scene: Scene, path: Path) -> list[StageOutcome]:
-    """What every start does first."""
-    scene.clock.on_pause = scene.mine
-    outcomes = []
-    with SqlJournal.open(path, chain_id=1, account=WALLET) as journal:
-        for intent, attempts in journal.open_intents():
-            outcome = scene.live().settle(intent, attempts, journal)
-            journal.record_outcome(intent, outcome, now_s=NOW_S)
-            outcomes.append(outcome)
-        assert journal.open_intents() == ()
-    return outcomes
 
 
 def layers(path: Path) -> list[LayerKind]:

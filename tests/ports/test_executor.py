@@ -17,6 +17,8 @@ from keeper.ports.executor import Executor
 from keeper.simulation.frictions import Frictions
 from tests.fakes.executor import MemoryExecutor
 from tests.fakes.executor_scene import Attempts, Scene
+from tests.fakes.option_shop import OpenShop
+from tests.options import buying, ending
 from tests.pairs import NOW_S, USDC_WETH_500
 from tests.plans import bounds as five_minutes
 from tests.plans import mint, swap_stage
@@ -32,6 +34,8 @@ class Bench:
     swap: Stage
     bounds: Callable[[], Bounds]
     signs: bool
+    protects: bool = True
+    """Whether it carries options out."""
     intents: int = 0
 
     def intent(self, stage: Stage, bounds: Bounds) -> Intent:
@@ -44,6 +48,7 @@ class Bench:
             steps_digest="0" * 64,
             layers=layers,
             deadline_s=bounds.deadline_s,
+            option=stage.option,
         )
 
 
@@ -79,7 +84,8 @@ def in_a_simulation() -> Bench:
 
     limit = get_sqrt_ratio_at_tick(centre - 500)
     sale = swap_stage(amount_in=5_000 * 10**6, amount_out_min=10**18, sqrt_price_limit_x96=limit)
-    return Bench(executor=run.executor, place=Stage(kind=StageKind.PLACE, steps=steps), swap=sale, bounds=bounds, signs=True)
+    place = Stage(kind=StageKind.PLACE, steps=steps)
+    return Bench(executor=run.executor, place=place, swap=sale, bounds=bounds, signs=True, protects=False)
 
 
 @pytest.fixture(
@@ -94,6 +100,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         return
     twin: Twin = request.getfixturevalue("twin")
     scene = Scene(twin)
+    OpenShop(scene)
     live = request.param == "live"
     yield on_the_chain(scene, scene.live() if live else scene.dry(), signs=live)
 
@@ -132,6 +139,32 @@ def test_a_swap_sells_one_token_for_the_other(bench: Bench) -> None:
     assert sold.raw == -5_000 * 10**6
     assert bought.raw >= 10**18
     assert outcome.minted == ()
+
+
+def test_an_option_costs_at_most_its_limit_and_pays_at_least_what_was_asked(bench: Bench) -> None:
+    for stage, least, most in ((buying(extra_raw=10**6), -1_001 * 10**6, -1), (ending(), 2_500 * 10**6, 10**12)):
+        log, limits = Attempts(), bench.bounds()
+        intent = bench.intent(stage, limits)
+        outcome = bench.executor.execute(stage, limits, intent, log)
+        if not bench.protects:
+            assert isinstance(outcome, NotDone)
+            continue
+        assert isinstance(outcome, Done if bench.signs else Simulated)
+        stable, base = outcome.deltas
+        assert least <= stable.raw <= most
+        assert base.raw == 0
+        assert outcome.minted == ()
+        if bench.signs:
+            assert bench.executor.settle(intent, tuple(log.kept), log) == outcome
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_stage_of_protection_is_one_option(bench: Bench, count: int) -> None:
+    if not bench.protects:
+        pytest.skip("carries no options out")
+    stage, log, limits = Stage(kind=StageKind.PROTECT, steps=buying().steps * count), Attempts(), bench.bounds()
+    assert isinstance(bench.executor.execute(stage, limits, bench.intent(stage, limits), log), NotDone)
+    assert log.kept == []
 
 
 def test_what_cannot_be_logged_does_not_happen(bench: Bench) -> None:

@@ -8,12 +8,13 @@ from keeper.core.model.bar import MINUTE_S, MarketHistory
 from keeper.core.model.codec import digest, encode
 from keeper.core.model.errors import JournalFault
 from keeper.core.model.ladder import LayerKind
-from keeper.core.model.plan import StageKind, StageOutcome
+from keeper.core.model.plan import Stage, StageKind, StageOutcome
 from keeper.core.model.record import CycleState, StageRecord
 from keeper.core.model.view import NO_MEMORY
 from keeper.core.signals.windows import since
 from keeper.ports.journal import HistoryEnd, Journal
 from tests.builders import decision, history_ref, ladder, memory, policy, prices, reading, view
+from tests.options import buying, ending
 from tests.pairs import NOW_S, USDC_WETH_500
 from tests.plans import (
     attempt,
@@ -132,6 +133,13 @@ def test_an_intent_names_its_stage_and_the_layers_of_its_mints(journal: Steerabl
     assert intent.layers == (LayerKind.CORE, LayerKind.INSURANCE, LayerKind.INSURANCE)
     assert (intent.cycle_id, intent.stage, intent.deadline_s) == (cycle_id, StageKind.PLACE, NOW_S + 77)
     assert intent.steps_digest == digest(stage)
+    assert journal.open_intents() == ((intent, ()),)
+
+
+@pytest.mark.parametrize("stage", [buying(extra_raw=1), ending()], ids=["purchase", "exit"])
+def test_an_intent_of_protection_carries_its_option(journal: Steerable, stage: Stage) -> None:
+    intent = journal.record_intent(begin(journal), stage, bounds())
+    assert (intent.option,) == stage.steps
     assert journal.open_intents() == ((intent, ()),)
 
 

@@ -1,20 +1,23 @@
-"""How many trials a second two processes make, against one: ``python -m tests.sweep.scaling [TRIALS]``.
+"""How many trials a second two processes make, against one: ``python -m tests.sweep.scaling [TRIALS [ROUNDS]]``.
 
 Every trial keeps a core busy for about 0.3 s. The start of the two processes is part of their time; one works in the process
-that asks. Rounds are interleaved, so that a busy neighbour slows both.
+that asks. Beside it stands what the machine gives: the same work of the same trials in bare processes that share nothing and
+are up already. Rounds are interleaved, so that a busy neighbour slows all of them.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 
 from keeper.simulation.sweep import run_sweep
 from keeper.simulation.sweep_store import JournalPlace
-from tests.sweep.cheap import Busy, space, sweep, trying
+from tests.sweep.cheap import Busy, policy, space, sweep, trying
 
 ROUNDS = 3
 
@@ -28,10 +31,23 @@ def trials_a_second(workers: int, trials: int) -> float:
         return trials / (time.perf_counter() - begun)
 
 
-def speed_up(trials: int = 60, rounds: int = ROUNDS) -> float:
-    """Median over the rounds of the rate of two processes over that of one."""
-    return median(trials_a_second(2, trials) / trials_a_second(1, trials) for _ in range(rounds))
+def bare_a_second(workers: int, trials: int) -> float:
+    """The work of the trials alone, in processes that have begun."""
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(Busy(rounds=1), [policy()] * workers))
+        begun = time.perf_counter()
+        list(pool.map(Busy(), [policy()] * trials))
+        return trials / (time.perf_counter() - begun)
+
+
+def speed_ups(trials: int = 60, rounds: int = ROUNDS) -> tuple[float, float]:
+    """Medians over the rounds of the rate of two processes over that of one: of a search, and of the bare work."""
+    found = [
+        tuple(rate(2, trials) / rate(1, trials) for rate in (trials_a_second, bare_a_second)) for _ in range(max(rounds, 1))
+    ]
+    return median(search for search, _ in found), median(bare for _, bare in found)
 
 
 if __name__ == "__main__":
-    print(f"two processes over one: {speed_up(*map(int, sys.argv[1:2])):.2f}")  # ruff: ignore[print]
+    search, bare = speed_ups(*map(int, sys.argv[1:3]))
+    print(f"two processes over one: a search {search:.2f}, bare work {bare:.2f}")  # ruff: ignore[print]

@@ -16,8 +16,9 @@ import pytest
 from keeper.core.model.errors import ConfigError, Transient
 from keeper.simulation.sweep import read_sweep, run_sweep
 from keeper.simulation.sweep_plan import Sampling, Split
-from keeper.simulation.sweep_result import SweepResult
+from keeper.simulation.sweep_result import SweepResult, search_of
 from keeper.simulation.sweep_store import JournalPlace, place_of, working
+from keeper.simulation.sweep_study import resume_any
 from tests.sweep.cheap import (
     BEST_WIDTH,
     COOLDOWN,
@@ -175,6 +176,24 @@ def test_a_study_that_another_program_made_is_refused(place):
     optuna.create_study(storage=storage, study_name="widths").add_trial(optuna.create_trial(value=1.0))
     with pytest.raises(ConfigError, match="not made by keeper sweep"):
         run_sweep(sweep(), trying(), place, trials=1)
+
+
+def test_what_a_study_says_against_its_finds_is_there_for_whoever_names_it(place):
+    result = run_sweep(sweep(), trying(), place, trials=6)
+    assert result.overfitting is not None
+    found = search_of(resume_any("widths", place, "1.0"))
+    assert (found.trials, found.variance) == (result.tried, result.variance)
+    assert found.overfitting == result.overfitting.probability
+
+
+def test_a_study_of_another_version_says_nothing_of_this_one_s_finds(place):
+    run_sweep(sweep(), trying(), place, trials=1)
+    with pytest.raises(ConfigError, match=r"study widths: was made by version 1\.0, this is 2\.0"):
+        resume_any("widths", place, "2.0")
+    with pytest.raises(ConfigError, match="study heights: there is none"):
+        resume_any("heights", place, "1.0")
+    with pytest.raises(ConfigError, match="there is none at this place"):
+        resume_any("widths", JournalPlace(path=place.path.with_name("nothing")), "1.0")
 
 
 def test_two_studies_in_one_journal_leave_each_other_alone(place):

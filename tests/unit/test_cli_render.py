@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -13,15 +15,18 @@ from hypothesis import strategies as st
 from keeper.adapters.store.reader import CycleLine, JournalStatus, Standing
 from keeper.app.cli import explain, positions, sentences, status
 from keeper.app.cli.output import Output
-from keeper.core.model.decision import Decision, ExitAll, Reason, Veto
+from keeper.core.model.decision import BuyProtection, Decision, EndProtection, ExitAll, Reason, Veto
 from keeper.core.model.ladder import LayerKind, Regime
+from keeper.core.model.option import CloseHow, Leg, OptionKind
 from keeper.core.model.plan import NotDone, Simulated, Unknown
 from keeper.core.model.record import CycleRecord, CycleState, StageRecord
+from keeper.core.model.token import TokenAmount
 from keeper.core.planning.planner import plan as make_plan
 from keeper.core.signals.registry import read
 from keeper.core.strategy.decide import decide
 from tests.builders import TICK, history, ladder, memory, policy, pool_view, view
-from tests.pairs import NOW_S, WETH_USDT_500
+from tests.options import buying, ending, held, put, quote
+from tests.pairs import NOW_S, USDC, WETH_USDT_500
 from tests.plans import done
 
 MOVED = TICK + 590
@@ -132,6 +137,22 @@ def test_a_hold_explains_itself():
     assert sentences.decision(hold(moves=(ExitAll(token_ids=(1, 2)),))) == "Act: exit 2 positions"
 
 
+def test_options_are_named_by_their_terms() -> None:
+    terms = "10.000000 WETH of a put at 3,600.00 USDC, until 2025-10-15 12:00:00 UTC, at shop"
+    most = TokenAmount(token=USDC, raw=1_001 * 10**6)
+    assert sentences.move(BuyProtection(tier="near", quote=quote(), max_cost=most)) == f"buy {terms} for the near tier"
+    (bought,) = buying(extra_raw=10**6).steps
+    assert sentences.step(bought, policy()) == f"buy {terms} for at most 1,001.00 USDC"
+    for how in CloseHow:
+        (ended,) = ending(how=how).steps
+        assert sentences.step(ended, policy()).endswith(f" {terms} for at least 2,500.00 USDC")
+        move = EndProtection(position=held(), how=how, min_out=most)
+        assert f"{sentences.move(move)} for" in sentences.step(ended, policy())
+    strangle = put(legs=(*put().legs, Leg(kind=OptionKind.CALL, strike=Decimal(4_400))), expiry_s=None)
+    name = sentences.option(quote(contract=strangle))
+    assert name.endswith("put at 3,600.00 USDC and call at 4,400.00 USDC, perpetual, at shop")
+
+
 def line(**fields) -> CycleLine:
     whole = {"id": 3, "started_s": NOW_S, "ended_s": NOW_S + 1, "block": 9, "timestamp_s": NOW_S, "state": CycleState.HELD}
     return CycleLine(**{**whole, "decision": hold(), **fields})
@@ -171,6 +192,12 @@ def test_a_program_gets_one_object_in_one_line():
     stream = io.StringIO()
     Output(as_json=True, stream=stream).show({"b": 1, "a": "é"}, "not shown")
     assert stream.getvalue() == '{"a": "é", "b": 1}\n'
+
+
+def test_what_is_no_number_is_null_to_a_program_and_a_decimal_is_text():
+    stream = io.StringIO()
+    Output(as_json=True, stream=stream).show({"a": [math.nan, (1.5, {"b": -math.inf})], "c": Decimal("1.10")})
+    assert stream.getvalue() == '{"a": [null, [1.5, {"b": null}]], "c": "1.10"}\n'
 
 
 def test_colours_are_for_terminals_only(monkeypatch):

@@ -41,6 +41,10 @@ def array(inner: Typed) -> Typed:
     return {**inner[0], "type": inner[0]["type"] + "[]"}, st.lists(inner[1], max_size=4).map(tuple)
 
 
+def fixed_array(inner: Typed) -> Typed:
+    return {**inner[0], "type": inner[0]["type"] + "[3]"}, st.tuples(inner[1], inner[1], inner[1])
+
+
 def struct(inner: list[Typed]) -> Typed:
     document = {"type": "tuple", "name": "", "components": [part for part, _ in inner]}
     return document, st.tuples(*(values for _, values in inner))
@@ -49,7 +53,7 @@ def struct(inner: list[Typed]) -> Typed:
 def typed(leaves: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Typed]:
     return st.recursive(
         simple(leaves),
-        lambda inner: st.one_of(inner.map(array), st.lists(inner, min_size=1, max_size=4).map(struct)),
+        lambda inner: st.one_of(inner.map(array), inner.map(fixed_array), st.lists(inner, min_size=1, max_size=4).map(struct)),
         max_leaves=6,
     )
 
@@ -124,7 +128,7 @@ def test_an_array_longer_than_the_data_is_refused_before_it_is_walked() -> None:
         contract("NonfungiblePositionManager").function("multicall").decode(data)
 
 
-@pytest.mark.parametrize("kind", ["uint256[3]", "function", "fixed128x18"])
+@pytest.mark.parametrize("kind", ["uint256[0]", "uint256[100]", "function", "fixed128x18"])
 def test_types_that_no_contract_of_ours_uses_are_refused(kind: str) -> None:
     with pytest.raises(ValueError, match="not supported"):
         parse_type({"type": kind})

@@ -22,6 +22,7 @@ from keeper.app.cli import data
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session
 from keeper.core.model.errors import ConfigError
+from keeper.core.v3math.oracle import Observation, OracleSnapshot
 from keeper.core.v3math.pool_snapshot import PoolSnapshot
 from keeper.core.v3math.tick import TickInfo
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
@@ -78,6 +79,40 @@ def test_a_pool_comes_back_as_it_was_and_equal_pools_are_equal_bytes(place: int)
     raw = encode_state(pool)
     assert decode_state(raw, fee_pips=500, tick_spacing=10) == replace(pool, positions={})
     assert encode_state(replace(pool, ticks=dict(reversed(pool.ticks.items())))) == raw
+
+
+RING = OracleSnapshot(
+    index=1,
+    cardinality=2,
+    observations=(
+        Observation(2**32 - 1, -(2**55), 2**160 - 1, initialized=True),
+        Observation(3, 2**55 - 1, 0, initialized=True),
+        Observation(1, 0, 0, initialized=False),
+    ),
+)
+
+
+def test_observations_come_back_as_they_were_and_a_state_without_them_says_so() -> None:
+    pool = replace(lived().start, positions={}, observations=RING)
+    assert decode_state(encode_state(pool), fee_pips=500, tick_spacing=10) == pool
+    assert decode_state(encode_state(replace(pool, observations=None)), fee_pips=500, tick_spacing=10).observations is None
+
+
+@pytest.mark.parametrize(
+    ("ring", "words"),
+    [
+        ([2, 2, [[1, 2, 3, 1], [4, 5, 6, 1]]], "observation 2 of 2 is none of a ring of 2"),
+        ([0, 3, [[1, 2, 3, 1], [4, 5, 6, 1]]], "observation 0 of 3 is none of a ring of 2"),
+        ([0, 1, [[1, 2, 3]]], "damaged"),
+        ([0, 1, [["1", 2, 3, 1]]], "damaged"),
+        (7, "damaged"),
+    ],
+)
+def test_observations_that_cannot_be_are_refused(ring: object, words: str) -> None:
+    document = json.loads(gzip.decompress(encode_state(lived().start)))
+    raw = gzip.compress(json.dumps(document | {"observations": ring}).encode())
+    with pytest.raises(ValueError, match=words):
+        decode_state(raw, fee_pips=500, tick_spacing=10)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from keeper.core.ledger import mark, open_books, post
 from keeper.core.ledger.accounts import holdings
 from keeper.core.model.decision import ShiftLayer
 from keeper.core.model.ladder import Ladder, Layer, LayerKind
+from keeper.core.model.option import PositionState, ProtectionView
 from keeper.core.model.plan import (
     Bounds,
     Collect,
@@ -26,6 +27,7 @@ from keeper.core.model.plan import (
 )
 from keeper.core.model.record import CycleRecord, CycleState, StageRecord
 from keeper.core.model.token import TokenAmount
+from tests import options
 from tests.builders import (
     TICK,
     USDC,
@@ -180,3 +182,41 @@ def test_value_against_holding_is_impermanent_loss_and_fees():
     assert found.against_hold_quote < 0
     assert grown.against_hold_quote == pytest.approx(found.against_hold_quote + 100, rel=1e-6)
     assert math.isfinite(found.price)
+
+
+def test_premiums_and_payoffs_are_what_receipts_tell_and_their_gas_is_told_apart():
+    seen = held_view()
+    books = open_books(seen, policy())
+    bought = done(deltas=(TokenAmount(token=USDC, raw=-1_000_000_001), TokenAmount(token=WETH, raw=0)), gas_wei=7)
+    after = post(books, record(seen, stages=(options.buying(),), outcomes=(bought,)))
+    assert (after.premium0, after.premium1, after.payoff0, after.payoff1) == (1_000_000_001, 0, 0, 0)
+    redeemed = done(deltas=(TokenAmount(token=USDC, raw=2_500_000_003),), gas_wei=5)
+    after = post(after, record(seen, stages=(options.ending(),), outcomes=(redeemed,)))
+    assert (after.premium0, after.payoff0) == (1_000_000_001, 2_500_000_003)
+    withdraw = Stage(kind=StageKind.WITHDRAW, steps=(Collect(token_id=1001),))
+    after = post(after, record(seen, stages=(withdraw,), outcomes=(done(gas_wei=100),)))
+    assert (after.gas_wei, after.protection_gas_wei) == (112, 12)
+    found = mark(after, seen, policy())
+    assert found.premium_quote == pytest.approx(1_000.000001)
+    assert found.payoff_quote == pytest.approx(2_500.000003)
+    assert found.protection_quote == pytest.approx(1_500.000002 - found.protection_gas_quote)
+
+
+def test_a_purchase_that_was_not_made_costs_its_gas_alone():
+    seen = held_view()
+    failed = NotDone(why="too dear", tx_hashes=("0x1",), gas_wei=9)
+    after = post(open_books(seen, policy()), record(seen, stages=(options.buying(),), outcomes=(failed,)))
+    assert (after.premium0, after.protection_gas_wei) == (0, 9)
+
+
+@pytest.mark.parametrize(
+    ("state", "brings"),
+    [(PositionState.OPEN, 2_400.0), (PositionState.AWAITING_PRICE, 2_500.0), (PositionState.REDEEMABLE, 2_500.0)],
+)
+def test_a_held_option_counts_by_its_sale_until_it_expires_and_by_its_payoff_after(state, brings):
+    sale = TokenAmount(token=USDC, raw=2_400 * 10**6)
+    position = options.held(sale, state=state, intrinsic=TokenAmount(token=USDC, raw=2_500 * 10**6))
+    seen = replace(held_view(), protection=ProtectionView(positions=(position,), quotes=(), absent=()))
+    found = mark(open_books(seen, policy()), seen, policy())
+    assert found.options_quote == brings
+    assert found.value_quote == mark(open_books(held_view(), policy()), held_view(), policy()).value_quote

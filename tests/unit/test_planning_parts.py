@@ -33,6 +33,7 @@ from tests.builders import (
     view,
     wallet,
 )
+from tests.options import buying, ending, held
 
 ETHER = 10**18
 
@@ -79,6 +80,10 @@ class TestGas:
         steps = (*out_of(1001, 1002, 1003), some_swap(), *(some_mint(),) * 3)
         alone = gas_units([Stage(kind=StageKind.PLACE, steps=(step,)) for step in steps])
         assert 2_639_186 <= alone <= 2_743_775
+
+    def test_an_option_costs_what_its_venue_says(self) -> None:
+        swap = Stage(kind=StageKind.SWAP, steps=(some_swap(),))
+        assert gas_units([buying(), ending(), swap]) == 150_000 + held().gas_close + gas_units([swap])
 
     def test_gas_is_worth_its_ether(self) -> None:
         rules = policy()

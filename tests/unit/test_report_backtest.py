@@ -17,15 +17,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.app.report import backtest_charts, backtest_page
+from keeper.app.report.backtest_charts import charts
 from keeper.app.report.backtest_files import csv_of, json_of, pdf_of
 from keeper.app.report.backtest_model import Verdict
-from keeper.app.report.backtest_numbers import aligned, deepest, drawdown, hedged, hedged_bps, key_numbers, rolling_share
+from keeper.app.report.backtest_numbers import (
+    aligned,
+    deepest,
+    drawdown,
+    hedged,
+    hedged_bps,
+    in_range,
+    key_numbers,
+    rolling_share,
+)
 from keeper.app.report.backtest_tables import MOST_ROWS
 from keeper.app.report.backtest_thin import MOST_POINTS, kept
 from keeper.core.model.decision import Reason
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.ladder import LayerKind
 from keeper.core.signals.prices import price_at_tick
+from keeper.simulation.ledger_rows import Span
 from tests.backtest_runs import START_S, STEP_S, acted, page, rows, run, usdc
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&"
@@ -101,8 +112,27 @@ def test_pnl_without_the_price_is_told_of_the_capital_a_day():
     assert told["change"] == "-1,500.00 USDC (-1.50 % of capital)"
     assert told["hedged"] == "-600.00 USDC (-0.60 % of capital)"
     assert told["hedged_bps"] == "-30.00 bps of capital"
-    assert told["core_in_range"] == "90.0 % of cycles"
+    assert told["core_in_range"] == "90.0 % of cycles since placed"
     assert told["acted"] == "2 of 600"
+
+
+def test_the_share_in_range_begins_with_the_first_placement():
+    done = run()
+    late = replace(done.rows, spans={1: Span(LayerKind.CORE, 1, 0, 10, done.rows.time_s[65], done.rows.time_s[-1])})
+    told = {one.id: one.value for one in key_numbers(page(replace(done, rows=late)))}
+    flags = in_range(done, LayerKind.CORE)
+    assert told["core_in_range"] == pytest.approx(100 * sum(flags[65:]) / (len(flags) - 65))
+    assert told["core_in_range"] != pytest.approx(100 * sum(flags) / len(flags))
+    bare = replace(done, rows=replace(done.rows, spans={}))
+    assert {one.id: one.told for one in key_numbers(page(bare))}["core_in_range"] == "-"
+
+
+def test_charts_leave_ablations_to_the_tables_and_names_are_spoken():
+    shown = page(benchmarks={"full_range": run(), "without_gate": run()})
+    names = {name for chart in charts(shown) for name, _ in chart.lines}
+    assert "full range" in names
+    assert not any("gate" in name or "_" in name for name in names)
+    assert "without gate" in plain(written(shown))
 
 
 def test_the_verdict_stands_before_every_number():

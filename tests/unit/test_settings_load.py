@@ -239,7 +239,7 @@ def test_a_file_that_is_no_toml_tells_the_line(tmp_path, text):
 
 def test_files_that_are_not_there_are_told(tmp_path):
     assert "cannot be read" in problems(config=tmp_path / "none.toml")[0]
-    with pytest.raises(ConfigError, match="there are local, mainnet"):
+    with pytest.raises(ConfigError, match="there are arbitrum, local, mainnet"):
         load(chain="minnet", environ={})
     with pytest.raises(ConfigError, match="shipped file"):
         load(pool="../../etc/passwd", environ={})

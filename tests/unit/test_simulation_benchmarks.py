@@ -7,12 +7,22 @@ from dataclasses import replace
 
 import pytest
 
+from keeper.core.model.calendar import NO_CALENDAR
 from keeper.core.model.ladder import LayerKind, Regime
-from keeper.core.model.policy import SignalWeight
+from keeper.core.model.policy import CalendarPolicy, SignalWeight
 from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.signals import names
 from keeper.core.v3math.units import MAX_TICK
-from keeper.simulation.benchmarks import STATIC_SHARE, TAU_SHARE, ablations, benchmarks, constant_mix, equal_gamma, hold
+from keeper.simulation.benchmarks import (
+    STATIC_SHARE,
+    TAU_SHARE,
+    ablations,
+    benchmarks,
+    constant_mix,
+    equal_gamma,
+    hold,
+    weightless,
+)
 from keeper.simulation.result import RunResult, result_of
 from keeper.simulation.weather import Scenario
 from tests.policies import policy
@@ -108,6 +118,15 @@ def test_an_ablation_takes_away_what_it_says_and_nothing_else() -> None:
     assert not any(one.weight for one in found["without_score"].stress.weights)
     assert found["without_gate"] == replace(rules, gates=replace(rules.gates, cost_multiple=0.0))
     assert len({replace(one, regime=Regime.CALM) for one in found["without_regime"].ladder.weights}) == 1
+
+
+def test_groups_without_weight_are_named_and_not_taken_away() -> None:
+    rules = policy()
+    taken = {one.name for one in ablations(rules)}
+    assert taken.isdisjoint(f"without_{name}" for name in weightless(rules))
+    silent = replace(rules, stress=replace(rules.stress, weights=()), calendar=CalendarPolicy(calendar=NO_CALENDAR))
+    assert len(weightless(silent)) == 8
+    assert {one.name for one in ablations(silent)} == {"without_gate", "without_regime"}
 
 
 def test_holding_and_a_constant_mix_follow_the_price() -> None:

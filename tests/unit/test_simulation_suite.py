@@ -58,11 +58,12 @@ def compared(name: str, *, lower: float, p_value: float = 0.001) -> Comparison:
 
 
 GOOD_DAYS = tuple(1.0 + 0.1 * (day % 3) for day in range(60))
+LITTLE = Search(trials=1, variance=0.0, overfitting=0.0)
 GOOD = (compared("equal_gamma", lower=0.5), compared("full_range", lower=0.5))
 
 
 def test_only_what_has_everything_is_supported() -> None:
-    assert judged(GOOD_DAYS, GOOD, evidence=True, checked=True).word == "supported"
+    assert judged(GOOD_DAYS, GOOD, evidence=True, checked=True, search=LITTLE).word == "supported"
 
 
 @pytest.mark.parametrize(
@@ -72,16 +73,19 @@ def test_only_what_has_everything_is_supported() -> None:
         ("check was not run", {"checked": None}),
         ("a check failed", {"checked": False}),
         ("whole days", {"days": GOOD_DAYS[:19]}),
-        ("not compared with full_range", {"rows": GOOD[:1]}),
-        ("against equal_gamma", {"rows": (compared("equal_gamma", lower=-0.1), GOOD[1])}),
+        ("not compared with full range", {"rows": GOOD[:1]}),
+        ("against equal gamma", {"rows": (compared("equal_gamma", lower=-0.1), GOOD[1])}),
         ("after correction", {"rows": (compared("equal_gamma", lower=0.5, p_value=0.2), GOOD[1])}),
         ("Deflated Sharpe", {"days": tuple((-1.0) ** day for day in range(60))}),
         ("probability of overfitting", {"search": Search(trials=5, variance=1e-6, overfitting=0.4)}),
+        ("no study is named", {"search": None}),
+        ("the probability of overfitting has no value", {"search": Search(trials=5, variance=1e-6, overfitting=None)}),
+        ("no Deflated Sharpe", {"search": Search(trials=5, variance=None, overfitting=0.1)}),
         ("Deflated Sharpe", {"search": Search(trials=500, variance=100.0, overfitting=0.1)}),
     ],
 )
 def test_what_lacks_something_is_unproven_and_says_why(why, changed) -> None:
-    given = {"days": GOOD_DAYS, "rows": GOOD, "evidence": True, "checked": True, "search": None, **changed}
+    given = {"days": GOOD_DAYS, "rows": GOOD, "evidence": True, "checked": True, "search": LITTLE, **changed}
     found = judged(given["days"], given["rows"], evidence=given["evidence"], checked=given["checked"], search=given["search"])
     assert found.word == "unproven"
     assert any(why in reason for reason in found.reasons), found.reasons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def test_where_liquidity_is_recorded_nearly_every_swap_gives_its_record(tmp_path
     assert found.error.exact_share >= 0.95
     assert found.error.contradicted == found.error.dropped == 0
     assert max(found.error.fee_growth) < 1e-9
+
+
+def test_events_of_a_pool_with_another_fee_are_refused(tmp_path: Path) -> None:
+    store(tmp_path, lived().rows, [])
+    other = replace(KEY, fee_pips=3_000)
+    with pytest.raises(TapeError, match=r"only 0 of .* follow .* in a pool with a fee of 3000 pips.* of another pool"):
+        rebuilt_tape(tmp_path, other, 1, BEGIN_S, END_S)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

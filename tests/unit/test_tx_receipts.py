@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.adapters.evm.rpc import BadReply
-from keeper.adapters.tx.outcome import Mined, stage_outcome
+from keeper.adapters.tx.bundle import Call, revocation
+from keeper.adapters.tx.outcome import Mined, mined, stage_outcome
 from keeper.adapters.tx.receipts import Receipt, minted_positions, parse_receipt, token_deltas
-from keeper.adapters.tx.signer import Transaction
+from keeper.adapters.tx.signer import Signer, Transaction
 from keeper.adapters.tx.simulation import Ran, Reverted, parse_simulation
 from keeper.core.model.errors import Fault
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Done, NotDone
 from keeper.localchain.mainnet import POSITION_MANAGER, SWAP_ROUTER_02, USDC_WETH_500
-from tests.fakes.executor_scene import account
+from tests.fakes.executor_scene import KEY, account
 from tests.pairs import USDC, USDT, WALLET, WETH
-from tests.plans import tx_hash
+from tests.plans import attempt, tx_hash
 
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 NOBODY = "0x" + "00" * 20
@@ -117,7 +119,7 @@ def a_mined(data: str = "0xac9650d8", *, to: str = POSITION_MANAGER, succeeded: 
         gas_wei=1_000,
         logs=(),
     )
-    return Mined(transaction=transaction, receipt=receipt)
+    return Mined(transaction=transaction, receipt=receipt, sets_allowance=data == APPROVE)
 
 
 APPROVE = "0x095ea7b3"
@@ -126,7 +128,7 @@ APPROVE = "0x095ea7b3"
 @pytest.mark.parametrize(
     ("so_far", "why"),
     [
-        ([a_mined(APPROVE)], "never signed"),
+        ([a_mined(APPROVE)], "only 0 of 1"),
         ([a_mined(APPROVE, succeeded=False)], "reverted in block 101"),
         ([a_mined(APPROVE), a_mined(succeeded=False, number=2)], "reverted in block 102"),
         ([a_mined(APPROVE), a_mined("0x", to=WALLET, number=2)], "deadline"),
@@ -134,7 +136,7 @@ APPROVE = "0x095ea7b3"
     ],
 )
 def test_a_stage_whose_own_transaction_failed_or_is_missing_is_not_done(so_far: list[Mined], why: str) -> None:
-    outcome = stage_outcome(so_far, account(), [])
+    outcome = stage_outcome(so_far, account(), [], calls=1)
     assert isinstance(outcome, NotDone)
     assert why in outcome.why
     assert outcome.gas_wei == 1_000 * len(so_far)
@@ -143,9 +145,30 @@ def test_a_stage_whose_own_transaction_failed_or_is_missing_is_not_done(so_far: 
 
 def test_a_stage_is_done_whatever_became_of_taking_its_approval_back() -> None:
     so_far = [a_mined(APPROVE), a_mined(number=2), a_mined(APPROVE, succeeded=False, number=3)]
-    outcome = stage_outcome(so_far, account(), [])
+    outcome = stage_outcome(so_far, account(), [], calls=1)
     assert isinstance(outcome, Done)
     assert (outcome.gas_units, outcome.gas_wei, outcome.block) == (30, 3_000, 103)
+
+
+def test_a_stage_of_two_calls_is_done_by_two() -> None:
+    once = [a_mined(APPROVE), a_mined(number=2), a_mined(APPROVE, number=3)]
+    outcome = stage_outcome(once, account(), [], calls=2)
+    assert isinstance(outcome, NotDone)
+    assert "only 1 of 2" in outcome.why
+    assert isinstance(stage_outcome([*once, a_mined(number=4)], account(), [], calls=2), Done)
+    assert isinstance(stage_outcome([*once, a_mined(succeeded=False, number=4)], account(), [], calls=2), NotDone)
+
+
+def test_a_nonce_that_was_to_take_an_approval_back_is_that_of_an_approval_whatever_it_was_spent_on() -> None:
+    raws = []
+    for call in (revocation(USDC.address, POOL), Call(to=WALLET, value_wei=0, data="0x", label="cancel")):
+        offer = Transaction(chain_id=1, nonce=3, to=call.to, value_wei=0, data=call.data, gas_limit=1, max_fee_wei=1, tip_wei=1)
+        raws.append(Signer(KEY).sign(offer))
+    attempts = [attempt(1, nonce=3, tx_hash=one.tx_hash, raw=one.raw) for one in raws]
+    cancelled = mined(replace(a_mined().receipt, tx_hash=raws[1].tx_hash), attempts)
+    assert cancelled.failure(WALLET) is not None
+    assert cancelled.sets_allowance
+    assert isinstance(stage_outcome([a_mined(), cancelled], account(), [], calls=1), Done)
 
 
 RAN = {"status": "0x1", "gasUsed": "0x5208", "logs": [], "returnData": "0x"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from eth_abi.abi import encode
@@ -63,6 +63,8 @@ class Expectation:
     permits: tuple[PermitDomain, ...]
     twap_window_s: int
     native_reserve_wei: int
+    symbols: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Address -> what the token may call itself, where that is not its symbol here."""
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -219,7 +221,8 @@ def check_tokens(rpc: Rpc, expected: Expectation) -> list[CheckResult]:
         remedy = f"set the decimals of {token.symbol} to what the token says, or correct its address"
         results.append(_result(f"{name}: decimals", ok=_only(decimals) == token.decimals, found=_only(decimals), remedy=remedy))
         remedy = f"{token.address} calls itself {_only(symbol)}: correct the token's address or symbol"
-        results.append(_result(f"{name}: symbol", ok=_only(symbol) == token.symbol, found=_only(symbol), remedy=remedy))
+        known = expected.symbols.get(token.address) or (token.symbol,)
+        results.append(_result(f"{name}: symbol", ok=_only(symbol) in known, found=_only(symbol), remedy=remedy))
     return results + [_permit_result(rpc, expected.chain_id, permit) for permit in expected.permits]
 
 

@@ -17,6 +17,7 @@ from keeper.adapters.evm.rpc import BadReply
 WORD = 32
 _INTEGER = re.compile(r"(u?)int(\d+)")
 _BYTES_N = re.compile(r"bytes(\d+)")
+_FIXED_ARRAY = re.compile(r"(.+)\[([1-9]\d?)\]")
 
 Read = Callable[[bytes, int], tuple[Any, int]]
 """From data and an offset in it to the value there and the offset behind it."""
@@ -144,6 +145,11 @@ def _array_of(member: AbiType) -> AbiType:
     return AbiType(name=f"{member.name}[]", words=1, dynamic=True, read=read)
 
 
+def _fixed_array_of(member: AbiType, count: int) -> AbiType:
+    inner = tuple_of([member] * count)
+    return AbiType(name=f"{member.name}[{count}]", words=inner.words, dynamic=inner.dynamic, read=inner.read)
+
+
 _SIMPLE: Mapping[str, tuple[bool, Read]] = {
     "bool": (False, _read_bool),
     "address": (False, _read_address),
@@ -156,11 +162,13 @@ def parse_type(document: Mapping[str, Any]) -> AbiType:
     """The type of one input or output of an interface file.
 
     Raises:
-        ValueError: a type that no contract of ours uses, such as an array of fixed length.
+        ValueError: a type that no contract of ours uses, such as an array of a hundred or more.
     """
     name = str(document["type"])
     if name.endswith("[]"):
         return _array_of(parse_type({**document, "type": name[:-2]}))
+    if fixed_array := _FIXED_ARRAY.fullmatch(name):
+        return _fixed_array_of(parse_type({**document, "type": fixed_array[1]}), int(fixed_array[2]))
     if name == "tuple":
         return tuple_of([parse_type(part) for part in document["components"]])
     if simple := _SIMPLE.get(name):

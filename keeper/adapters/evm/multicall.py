@@ -109,14 +109,24 @@ def answers_of(chunk: Sequence[ContractRead], outcome: object) -> dict[ContractR
         raise BadReply(f"{what}: {len(results)} results")
     answers: dict[ContractRead, tuple[Any, ...] | Reverted] = {}
     for read, (success, returned) in zip(chunk, results, strict=True):
-        if success and (returned or not read.may_fail):
+        if read.may_fail:
+            answers[read] = _tolerated(read, success=success, returned=returned)
+        elif success:
             answers[read] = read.function.decode(returned)
-        elif read.may_fail:
-            # A call of an address without code succeeds and returns nothing.
-            answers[read] = Reverted("nothing returned" if success else revert_reason(returned))
         else:
             raise ReadReverted(f"{read.function.signature} at {read.target} reverted: {revert_reason(returned)}")
     return answers
+
+
+def _tolerated(read: ContractRead, *, success: bool, returned: bytes) -> tuple[Any, ...] | Reverted:
+    if not success:
+        return Reverted(revert_reason(returned))
+    if not returned:  # what an address without code answers
+        return Reverted("nothing returned")
+    try:
+        return read.function.decode(returned)
+    except BadReply as error:
+        return Reverted(str(error))
 
 
 class PinnedReader:

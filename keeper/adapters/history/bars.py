@@ -201,7 +201,7 @@ class _Maker:
             self._db.execute(statement)
         for stretch, coverage in enumerate(self._stretches(EventKind.SWAP)):
             self._read(stretch, coverage, since_s, until_s)
-        self._read_jit()
+        self._read_jit(since_s, until_s)
         self._db.execute(_BARS, {"width": self._width_s})
 
     def _longest_price(self) -> int:
@@ -260,13 +260,13 @@ class _Maker:
     def _scan(self, files: Sequence[StoredFile]) -> str:
         return scan([self._folder / file.name for file in files])
 
-    def _read_jit(self) -> None:
-        """Make the tables of what is known of fleeting liquidity, and of the volume that it served."""
+    def _read_jit(self, since_s: int | None, until_s: int | None) -> None:
+        """Make the tables of what is known of fleeting liquidity, and of the volume that it served in that time."""
         totals: Counter[int] = Counter()
         read: set[int] = set()
         for coverage in self._stretches(EventKind.SWAP, EventKind.MINT, EventKind.BURN):
             self._db.execute("insert into known values (?, ?)", [coverage.from_s, coverage.to_s])
-            for files in self._by_month(coverage, 0, coverage.to_s):
+            for files in self._by_month(coverage, since_s or 0, coverage.to_s if until_s is None else until_s):
                 for number, start_s, amount in self._fleeting(self._scan(files)):
                     totals[start_s] += 0 if number in read else amount
                     read.add(number)

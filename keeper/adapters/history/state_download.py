@@ -13,6 +13,7 @@ from keeper.adapters.evm.rpc import BadReply, Rpc, RpcRefused
 from keeper.adapters.history.states import WholePool
 from keeper.core.model.errors import Reorged
 from keeper.core.model.pool import BlockRef
+from keeper.core.v3math.oracle import Observation, OracleSnapshot
 from keeper.core.v3math.pool_snapshot import PoolSnapshot
 from keeper.core.v3math.tick import TickInfo
 from keeper.core.v3math.units import MAX_TICK, MIN_TICK
@@ -29,6 +30,7 @@ _NUMBERS = (
 )
 _WORD = _POOL.function("tickBitmap")
 _TICK = _POOL.function("ticks")
+_OBSERVATION = _POOL.function("observations")
 _WORD_TICKS = 256
 _TICK_GAS = 15_000
 """Four cold slots, and the call."""
@@ -92,7 +94,7 @@ def whole_pool(rpc: Rpc, multicall: str, pool: str, block: BlockRef) -> WholePoo
     (spacing,) = found["tickSpacing"]
     if not 0 < spacing < 16_384:
         raise BadReply(f"pool {pool} has a tick spacing of {spacing}")
-    sqrt_price_x96, tick, _, _, _, fee_protocol, _ = found["slot0"]
+    sqrt_price_x96, tick, index, cardinality, places, fee_protocol, _ = found["slot0"]
     if not sqrt_price_x96:
         raise BadReply(f"pool {pool} has no price at block {block.number}")
     protocol_fees0, protocol_fees1 = found["protocolFees"]
@@ -109,6 +111,7 @@ def whole_pool(rpc: Rpc, multicall: str, pool: str, block: BlockRef) -> WholePoo
             protocol_fees0=protocol_fees0,
             protocol_fees1=protocol_fees1,
             ticks=_ticks(reader, pool, spacing),
+            observations=OracleSnapshot(index=index, cardinality=cardinality, observations=_observations(reader, pool, places)),
         )
     except ValueError as error:
         raise BadReply(f"what pool {pool} tells of block {block.number} contradicts itself: {error}") from None
@@ -119,6 +122,13 @@ def whole_pool(rpc: Rpc, multicall: str, pool: str, block: BlockRef) -> WholePoo
         source=f"eth_call of {rpc.name}",
         pool=snapshot,
     )
+
+
+def _observations(reader: PinnedReader, pool: str, places: int) -> tuple[Observation, ...]:
+    """Every place of the ring."""
+    reads = [read_of(pool, _OBSERVATION, place) for place in range(places)]
+    reader.ask(reads)
+    return tuple(Observation(*values(reader.answers, read)) for read in reads)
 
 
 def _ticks(reader: PinnedReader, pool: str, spacing: int) -> dict[int, TickInfo]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from keeper.adapters.history.manifest import StoredState, sha256_of
 from keeper.core.model.errors import ConfigError
+from keeper.core.v3math.oracle import Observation, OracleSnapshot
 from keeper.core.v3math.pool_snapshot import PoolSnapshot
 from keeper.core.v3math.tick import TickInfo
 
@@ -26,6 +27,8 @@ _FIELDS = (
     "protocol_fees0",
     "protocol_fees1",
 )
+_OBSERVATIONS = "observations"
+"""Missing in states whose source does not tell them."""
 _TICK_FIELDS = ("liquidity_gross", "liquidity_net", "fee_growth_outside0_x128", "fee_growth_outside1_x128")
 
 
@@ -44,8 +47,11 @@ class WholePool:
 
 def encode_state(pool: PoolSnapshot) -> bytes:
     """A pool as gzipped JSON, positions, fee and spacing apart; equal pools are equal bytes."""
-    document = {name: getattr(pool, name) for name in _FIELDS}
+    document: dict[str, Any] = {name: getattr(pool, name) for name in _FIELDS}
     ticks = [[tick, *(getattr(pool.ticks[tick], name) for name in _TICK_FIELDS)] for tick in sorted(pool.ticks)]
+    if pool.observations is not None:
+        ring = [list(map(int, one)) for one in pool.observations.observations]
+        document[_OBSERVATIONS] = [pool.observations.index, pool.observations.cardinality, ring]
     return gzip.compress(json.dumps(document | {"ticks": ticks}, separators=(",", ":")).encode(), mtime=0)
 
 
@@ -62,11 +68,22 @@ def decode_state(raw: bytes, *, fee_pips: int, tick_spacing: int) -> PoolSnapsho
             for tick, *numbers in document["ticks"]
         }
         values: dict[str, Any] = {name: _whole(document[name]) for name in _FIELDS}
+        values["observations"] = _observations(document[_OBSERVATIONS]) if _OBSERVATIONS in document else None
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is damaged: {error}") from None
     if stray := next((tick for tick in ticks if tick % tick_spacing), None):
         raise ValueError(f"its tick {stray} does not lie on the pool's spacing {tick_spacing}: it is another pool's")
     return PoolSnapshot(fee_pips=fee_pips, tick_spacing=tick_spacing, ticks=ticks, **values)
+
+
+def _observations(document: tuple[int, int, list[list[int]]]) -> OracleSnapshot:
+    index, cardinality, ring = document
+    places = (map(_whole, numbers) for numbers in ring)
+    return OracleSnapshot(
+        index=_whole(index),
+        cardinality=_whole(cardinality),
+        observations=tuple(Observation(at_s, ticks, seconds, bool(written)) for at_s, ticks, seconds, written in places),
+    )
 
 
 def _whole(value: object) -> int:

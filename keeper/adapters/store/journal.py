@@ -197,6 +197,7 @@ class SqlJournal(ControlDesk):
             steps_digest=steps_digest,
             layers=rows.minted_layers(stage),
             deadline_s=bounds.deadline_s,
+            option=stage.option,
         )
 
     def record_attempt(self, attempt: Attempt) -> None:

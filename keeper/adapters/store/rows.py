@@ -106,6 +106,7 @@ def _intent_record(connection: Connection, row: Row[Any]) -> IntentRecord:
             steps_digest=row.steps_digest,
             layers=minted_layers(stage),
             deadline_s=row.deadline_s,
+            option=stage.option,
         ),
         stage=stage,
         attempts=tuple(_attempt(one) for one in connection.execute(sent)),

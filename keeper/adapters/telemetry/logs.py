@@ -16,7 +16,14 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 REDACTED = "[redacted]"
-LEVELS = {"failed": logging.ERROR, "halted": logging.ERROR, "refused": logging.WARNING, "postponed": logging.WARNING}
+LEVELS = {
+    "deadline": logging.CRITICAL,
+    "lost": logging.CRITICAL,
+    "failed": logging.ERROR,
+    "halted": logging.ERROR,
+    "refused": logging.WARNING,
+    "postponed": logging.WARNING,
+}
 """Level by the verb of the event's name; everything else is information."""
 
 _URL = re.compile(r"\b(?:https?|wss?)://[^\s'\"<>\\)\]}]+", re.IGNORECASE)

@@ -38,8 +38,14 @@ class Account:
 
     @property
     def spent_tokens(self) -> tuple[Token, ...]:
-        """Tokens that contracts take from the account by allowance."""
+        """Tokens that position manager and router take from the account by allowance."""
         return tuple(token for token in self.tokens if not self.is_wrapped(token))
+
+    @property
+    def house_allowances(self) -> tuple[tuple[str, str], ...]:
+        """Token and spender of every allowance that a stage of the ladder may leave; a venue's are not among them."""
+        spenders = (self.position_manager, self.swap_router)
+        return tuple((token.address, spender) for token in self.spent_tokens for spender in spenders)
 
     def is_wrapped(self, token: Token) -> bool:
         """Whether the token is the wrapped native currency."""

@@ -20,10 +20,12 @@ from keeper.adapters.tx.signer import Signature
 from keeper.core.model.errors import Refused
 from keeper.core.model.plan import (
     Burn,
+    CloseOption,
     Collect,
     Decrease,
     Increase,
     Mint,
+    OpenOption,
     Stage,
     StageKind,
     Step,
@@ -61,7 +63,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """The most of a token that a stage may take from the account."""
+    """The most of a token that a stage, or a venue's call, may take from the account."""
 
     token: Token
     spender: str
@@ -104,9 +106,25 @@ def approval(token: Token, spender: str, amount: int) -> Call:
     return Call(to=token.address, value_wei=0, data=data, label=f"approve {amount} {token.symbol}")
 
 
+def revocation(token: str, spender: str) -> Call:
+    """Take an allowance back by a transaction of its own."""
+    data = _ERC20.function("approve").call_data(spender, 0)
+    return Call(to=token, value_wei=0, data=data, label=f"end the allowance of {spender} for {token}")
+
+
 def is_approval(data: str) -> bool:
-    """Whether call data is that of :func:`approval`."""
+    """Whether call data is that of :func:`approval` or :func:`revocation`."""
     return bytes.fromhex(data[2:10]) == _ERC20.function("approve").selector
+
+
+def approved_spender(data: str) -> str:
+    """Whose allowance an approval sets.
+
+    Raises:
+        BadReply: it is not an approval.
+    """
+    spender: str = _ERC20.function("approve").decode_arguments(data)[0]
+    return spender
 
 
 def stage_call(stage: Stage, deadline_s: int, account: Account, permits: Sequence[SignedSpending]) -> Call:
@@ -122,7 +140,8 @@ def stage_call(stage: Stage, deadline_s: int, account: Account, permits: Sequenc
         permits: for spendings that are not approved beforehand.
 
     Raises:
-        Refused: a step does not belong to the stage's kind, or names what is not the account's.
+        Refused: a step does not belong to the stage's kind, or names what is not the account's; or the stage is an option's,
+            which has calls of its venue's.
     """
     if not stage.steps:
         raise Refused(f"a {stage.kind} stage without steps")
@@ -135,6 +154,8 @@ def stage_call(stage: Stage, deadline_s: int, account: Account, permits: Sequenc
             return _place(stage, deadline_s, account, permits)
         case StageKind.WRAP:
             return _wrap(stage, account)
+        case StageKind.PROTECT:
+            raise Refused(f"a {stage.kind} stage is carried out at its venue")
 
 
 def _misplaced(stage: Stage, step: Step) -> Refused:
@@ -149,7 +170,7 @@ def _paid(step: Step, account: Account) -> tuple[tuple[Token, int], ...]:
         case Mint() | Increase():
             pool = account.pool(step.pool)
             return (pool.token0, step.amount0), (pool.token1, step.amount1)
-        case Decrease() | Collect() | Burn() | Wrap() | Unwrap():
+        case Decrease() | Collect() | Burn() | Wrap() | Unwrap() | OpenOption() | CloseOption():
             return ()
 
 

@@ -10,19 +10,21 @@ from fractions import Fraction
 
 from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.tx.account import Account
-from keeper.adapters.tx.bundle import Call, SignedSpending, Spending, approval, spendings, stage_call
-from keeper.adapters.tx.delivery import Delivery, Errand, SendRules
+from keeper.adapters.tx.bundle import Call, SignedSpending, Spending, approval, revocation, stage_call
+from keeper.adapters.tx.delivery import FOREIGN_LOOKS, Delivery, Errand, SendRules
 from keeper.adapters.tx.fees import FeeLimits, first_fees
-from keeper.adapters.tx.outcome import Mined, mined, not_done, stage_outcome
+from keeper.adapters.tx.legs import NO_VENUES, Leg, stage_legs, venue_allowances, venue_allowances_set
+from keeper.adapters.tx.outcome import Mined, mined, not_done, settled_outcome, stage_outcome
 from keeper.adapters.tx.signer import Permit, PermitDomain, Signer, Transaction, sender_of
 from keeper.adapters.tx.simulation import Reverted, simulate_one
 from keeper.adapters.tx.state import AccountState, read_state
 from keeper.core.model.errors import Fault, Refused, Transient
-from keeper.core.model.plan import Bounds, NotDone, Stage, StageOutcome, Unknown
+from keeper.core.model.plan import Bounds, NotDone, Stage, StageKind, StageOutcome, Unknown
 from keeper.core.model.policy import ExecutionPolicy
 from keeper.core.model.record import Attempt, Intent
 from keeper.ports.clock import Clock
 from keeper.ports.executor import AttemptLog
+from keeper.ports.options import OptionVenue
 from keeper.ports.telemetry import Telemetry
 
 GAS_LIMIT_CEILING = 2**24
@@ -38,11 +40,24 @@ class _Trip:
     deadline_s: int
     log: AttemptLog
     budget_wei: int
+    venue_allowances: tuple[tuple[str, str], ...] = ()
+    """Token and spender of every allowance that the stage gives beside those that every stage looks at."""
     next_sequence: int = 0
     done: list[Mined] = field(default_factory=list)
 
+    @property
+    def height(self) -> int:
+        """Block of the newest transaction that was mined for it; 0 before the first."""
+        return max((one.receipt.block_number for one in self.done), default=0)
+
     def not_done(self, why: str) -> NotDone:
         return not_done(why, self.done)
+
+    def not_swept(self, why: str) -> NotDone | Unknown:
+        """An end with allowances that may be left: open where no later stage would look at them."""
+        if self.done and self.venue_allowances:
+            return Unknown(tx_hash=self.done[-1].receipt.tx_hash)
+        return self.not_done(why)
 
     def left_wei(self) -> int:
         return self.budget_wei - sum(one.receipt.gas_wei for one in self.done)
@@ -60,6 +75,7 @@ class EoaExecutor:
         clock: passes time.
         may_send: asked immediately before every broadcast; a text is the reason not to.
         telemetry: told of every send.
+        venues: where options are bought, by name.
         poll_s: between two looks at the chain.
 
     Raises:
@@ -77,6 +93,7 @@ class EoaExecutor:
         clock: Clock,
         may_send: Callable[[], str | None],
         telemetry: Telemetry,
+        venues: Mapping[str, OptionVenue] = NO_VENUES,
         poll_s: float = 2.0,
     ) -> None:
         if signer.address != account.address:
@@ -87,6 +104,9 @@ class EoaExecutor:
         self._permits: Mapping[str, PermitDomain] = {domain.token: domain for domain in permits}
         self._rules = rules
         self._may_send = may_send
+        self._venues = venues
+        self._clock = clock
+        self._poll_s = poll_s
         self._spent = (0, 0)
         self._delivery = Delivery(
             rpc=rpc,
@@ -113,27 +133,36 @@ class EoaExecutor:
         except Transient as error:
             if not trip.done:
                 raise
-            return trip.not_done(str(error))
+            return trip.not_swept(str(error))
         finally:
             self._spent = (cycle, spent_wei + sum(one.receipt.gas_wei for one in trip.done))
 
     def _execute(self, stage: Stage, trip: _Trip) -> StageOutcome:
-        needs = spendings(stage, self._account)
-        permitted = [need for need in needs if need.token.address in self._permits]
-        approved = [need for need in needs if need.token.address not in self._permits]
-        calls: list[Call | Callable[[AccountState], Call]]
-        calls = [approval(need.token, need.spender, need.amount) for need in approved]
-        calls.append(lambda state: self._stage_call(stage, trip, permitted, state))
-        end = self._revoke(trip, keep=permitted)
-        for call in calls:
-            end = end or self._carry(call, trip, trip.deadline_s)
+        legs = stage_legs(stage, trip.deadline_s, self._account, self._venues)
+        needs = [need for leg in legs for need in leg.spends]
+        permitted: list[Spending] = []
+        if stage.kind is not StageKind.PROTECT:
+            permitted = [need for need in needs if need.token.address in self._permits]
+        trip.venue_allowances = venue_allowances(((need.token.address, need.spender) for need in needs), self._account)
+        end: NotDone | Unknown | None = None
+        for leg in legs:
+            end = end or self._walk(leg, stage, trip, permitted)
         if isinstance(end, Unknown):
             return end
-        if approved and (unknown := self._sweep(trip)):
+        if len(needs) > len(permitted) and (unknown := self._sweep(trip)):
             return unknown
-        return trip.not_done(end.why) if end else stage_outcome(trip.done, self._account, trip.intent.layers)
+        return trip.not_done(end.why) if end else stage_outcome(trip.done, self._account, trip.intent.layers, calls=len(legs))
 
-    def _stage_call(self, stage: Stage, trip: _Trip, permitted: Sequence[Spending], state: AccountState) -> Call:
+    def _walk(self, leg: Leg, stage: Stage, trip: _Trip, permitted: Sequence[Spending]) -> NotDone | Unknown | None:
+        """One leg, begun with nothing allowed: some tokens do not take an approval on top of another."""
+        end = self._revoke(trip, keep=permitted)
+        for need in leg.spends:
+            if need not in permitted:
+                end = end or self._carry(approval(need.token, need.spender, need.amount), trip, trip.deadline_s)
+        own = (lambda state: self._permitting(stage, trip, permitted, state)) if permitted else leg.call
+        return end or self._carry(own, trip, trip.deadline_s)
+
+    def _permitting(self, stage: Stage, trip: _Trip, permitted: Sequence[Spending], state: AccountState) -> Call:
         signed = [self._signed(need, trip.deadline_s, state) for need in permitted]
         return stage_call(stage, trip.deadline_s, self._account, signed)
 
@@ -152,30 +181,48 @@ class EoaExecutor:
     def _revoke(self, trip: _Trip, *, keep: Sequence[Spending]) -> NotDone | Unknown | None:
         """Take back every allowance but those that the stage's permits will overwrite."""
         kept = {(need.token.address, need.spender) for need in keep}
-        state = self._state()
+        state = self._state(trip)
         for one in state.allowances:
-            if one.amount and (one.token.address, one.spender) not in kept:
+            if one.amount and (one.token, one.spender) not in kept:
                 # Of its own deadline: an allowance is taken back also when the stage came too late.
                 deadline_s = state.head.timestamp_s + self._rules.deadline_s
-                end = self._carry(approval(one.token, one.spender, 0), trip, deadline_s)
+                end = self._carry(revocation(one.token, one.spender), trip, deadline_s)
                 if end is not None:
                     return end
         return None
 
     def _sweep(self, trip: _Trip) -> Unknown | None:
-        """Take back what approvals left; what cannot be taken back now is before the next stage."""
+        """Take back what approvals left.
+
+        What cannot be taken back now is before the next stage, which looks at the house's allowances. At a venue's it would not
+        look: those keep the intent open, so that it is settled first.
+        """
         try:
             end = self._revoke(trip, keep=())
-        except Transient:
-            return None
+        except Transient as error:
+            end = trip.not_done(str(error))
+        if isinstance(end, NotDone):
+            end = trip.not_swept(end.why)
         return end if isinstance(end, Unknown) else None
 
-    def _state(self) -> AccountState:
-        return read_state(self._rpc, self._account, permit_tokens=tuple(self._permits))
+    def _state(self, trip: _Trip) -> AccountState:
+        """The account in no earlier block than that of anything mined for the trip: nodes behind one address are not in step.
+
+        Raises:
+            Transient: no node knows that block.
+        """
+        for _ in range(FOREIGN_LOOKS):
+            state = read_state(
+                self._rpc, self._account, permit_tokens=tuple(self._permits), venue_allowances=trip.venue_allowances
+            )
+            if state.head.number >= trip.height:
+                return state
+            self._clock.pause(self._poll_s)
+        raise Transient(f"the node is behind block {trip.height}, in which a transaction of ours was mined")
 
     def _carry(self, wanted: Call | Callable[[AccountState], Call], trip: _Trip, deadline_s: int) -> NotDone | Unknown | None:
         """One transaction from simulation to confirmation; None when it did what it was for."""
-        state = self._state()
+        state = self._state(trip)
         if state.waiting:
             return trip.not_done("a transaction of this account that is not ours is waiting")
         if state.head.timestamp_s >= deadline_s:
@@ -245,10 +292,12 @@ class EoaExecutor:
             return not_done("never signed", ())
         if foreign := {sender_of(attempt.raw) for attempt in attempts} - {self._account.address}:
             raise Fault(f"an open intent was signed by {', '.join(sorted(foreign))}, the account is {self._account.address}")
-        self._state()
         limits = FeeLimits(max_fee_wei=self._rules.max_fee_wei, max_tip_wei=self._rules.max_tip_wei)
         budget_wei = self._rules.max_fee_wei * GAS_LIMIT_CEILING
-        trip = _Trip(intent=intent, deadline_s=intent.deadline_s, log=log, budget_wei=budget_wei)
+        allowed = venue_allowances_set(attempts, self._account)
+        trip = _Trip(intent=intent, deadline_s=intent.deadline_s, log=log, budget_wei=budget_wei, venue_allowances=allowed)
+        # Asks first, so that nothing is sent to another chain.
+        self._state(trip)
         ordered = sorted(attempts, key=lambda attempt: attempt.sequence)
         for sequence, group in itertools.groupby(ordered, key=lambda attempt: attempt.sequence):
             errand = Errand(intent_id=intent.id, sequence=sequence, deadline_s=intent.deadline_s, limits=limits)
@@ -256,4 +305,4 @@ class EoaExecutor:
             end = self._followed(list(group), errand, trip)
             if isinstance(end, Unknown):
                 return end
-        return self._sweep(trip) or stage_outcome(trip.done, self._account, intent.layers)
+        return self._sweep(trip) or settled_outcome(trip.done, self._account, intent, self._venues)

@@ -69,10 +69,17 @@ def token_deltas(logs: Sequence[Log], account: Account) -> tuple[TokenAmount, To
 
     For the wrapped token the account, the position manager and the router are one house: the bundles leave nothing in the
     two contracts, so what the house pays to pools and gets from them, wrapped, is what the account gained or lost, wrapped or
-    native. Minting and burning wrapped tokens is a change of form and moves nothing.
+    native. Minting and burning wrapped tokens is a change of form and moves nothing. A venue is not of the house: what it takes
+    and pays, it takes and pays in tokens.
     """
     first, second = account.tokens
     return _delta(first, logs, account), _delta(second, logs, account)
+
+
+def taken_from(account: Account, token: Token, logs: Sequence[Log]) -> int:
+    """What left the account's own address of a token, raw units, whatever came back."""
+    moves = (_TOKEN_TRANSFER.decode(log).values() for log in _emitted_by(token.address, logs) if _TOKEN_TRANSFER.is_in(log))
+    return sum(amount for sender, _, amount in moves if sender == account.address)
 
 
 def _delta(token: Token, logs: Sequence[Log], account: Account) -> TokenAmount:

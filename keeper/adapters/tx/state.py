@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.adapters.evm import checked
@@ -13,7 +13,6 @@ from keeper.adapters.tx.account import Account
 from keeper.adapters.tx.fees import newest_fees_call
 from keeper.core.model.errors import Fault
 from keeper.core.model.pool import BlockRef
-from keeper.core.model.token import Token
 from keeper.core.model.view import Gas
 
 _ALLOWANCE = contract("ERC20").function("allowance")
@@ -24,7 +23,8 @@ _NONCES = contract("ERC20").function("nonces")
 class Allowance:
     """What a contract may take from the account now."""
 
-    token: Token
+    token: str
+    """EIP-55 address."""
     spender: str
     amount: int
 
@@ -41,19 +41,27 @@ class AccountState:
     waiting: int
     """Transactions of the account that the node holds and has not mined."""
     allowances: tuple[Allowance, ...]
-    """Of every token but the wrapped one, to the position manager and to the router."""
+    """Of every token but the wrapped one, to the position manager and to the router; and the others that were asked for."""
     permit_nonces: Mapping[str, int]
     """By token, of those that take permits."""
 
 
-def read_state(rpc: Rpc, account: Account, *, permit_tokens: tuple[str, ...]) -> AccountState:
+def read_state(
+    rpc: Rpc, account: Account, *, permit_tokens: tuple[str, ...], venue_allowances: Sequence[tuple[str, str]]
+) -> AccountState:
     """Read everything in one request.
+
+    Args:
+        rpc: of the account's chain.
+        account: whose state it is.
+        permit_tokens: addresses of the tokens whose permit nonces are wanted.
+        venue_allowances: token and spender of allowances beside those of the account's own contracts.
 
     Raises:
         Transient: the node could not be asked, or answered nonsense.
         Fault: it serves another chain.
     """
-    pairs = [(t, spender) for t in account.spent_tokens for spender in (account.position_manager, account.swap_router)]
+    pairs = list(dict.fromkeys((*account.house_allowances, *venue_allowances)))
     outcomes = rpc.batch_outcomes(
         [
             ("eth_chainId", []),
@@ -62,7 +70,7 @@ def read_state(rpc: Rpc, account: Account, *, permit_tokens: tuple[str, ...]) ->
             ("eth_getBalance", [account.address, "latest"]),
             ("eth_getTransactionCount", [account.address, "latest"]),
             ("eth_getTransactionCount", [account.address, "pending"]),
-            *(_read(t.address, _ALLOWANCE, account.address, spender) for t, spender in pairs),
+            *(_read(token, _ALLOWANCE, account.address, spender) for token, spender in pairs),
             *(_read(token, _NONCES, account.address) for token in permit_tokens),
         ]
     )

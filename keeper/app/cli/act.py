@@ -29,8 +29,9 @@ from keeper.app.cli.session import Session
 from keeper.app.cli.setup import expectation
 from keeper.app.daemon import Daemon, Reload
 from keeper.app.paper import build_paper
-from keeper.app.settings import Loaded, Need, Settings, to_policy
+from keeper.app.settings import Need, Settings, to_policy
 from keeper.app.settings.show import take_over
+from keeper.app.venues import open_option_desk, open_venues
 from keeper.core.model.decision import Decision
 from keeper.core.model.errors import ConfigError, Fault, NotAsConfigured
 from keeper.core.model.policy import Policy
@@ -45,7 +46,7 @@ from keeper.ports.telemetry import Telemetry
 HEAD_POLL_S = 3.0
 """A quarter of mainnet's block time: a new head is noticed soon, at twenty small requests a minute."""
 
-_CODES = {CycleState.BLOCKED: ExitCode.HALTED, CycleState.NOT_DONE: ExitCode.CHAIN, CycleState.UNKNOWN: ExitCode.CHAIN}
+ACT_CODES = {CycleState.BLOCKED: ExitCode.HALTED, CycleState.NOT_DONE: ExitCode.CHAIN, CycleState.UNKNOWN: ExitCode.CHAIN}
 
 
 Stopping = Callable[[], bool]
@@ -104,16 +105,28 @@ def plan(session: Session) -> ExitCode:
 
 
 def _look(settings: Settings, policy: Policy) -> Thought:
+    address = account_of(settings)
+    with contextlib.closing(bootstrap.open_rpc(settings)) as rpc, memory_of(settings, policy, address) as journal:
+        source = bootstrap.open_source(settings, policy, rpc, address)
+        venues = open_venues(settings, policy, rpc, address) if bootstrap.is_hedging(policy, journal) else ()
+        return think(source, journal, policy, desk=open_option_desk(settings, rpc, venues))
+
+
+def account_of(settings: Settings) -> str:
+    """The account whose funds are looked after.
+
+    Raises:
+        ConfigError: none is configured.
+    """
     signer = bootstrap.open_signer(settings)
     address = signer.address if signer else settings.wallet.address
     if address is None:
         raise ConfigError(["wallet.address: is needed: the account whose funds are looked after (or a keystore)"])
-    with contextlib.closing(bootstrap.open_rpc(settings)) as rpc, _memory(settings, policy, address) as journal:
-        return think(bootstrap.open_source(settings, policy, rpc, address), journal, policy)
+    return address
 
 
 @contextlib.contextmanager
-def _memory(settings: Settings, policy: Policy, address: str) -> Generator[ReadableJournal]:
+def memory_of(settings: Settings, policy: Policy, address: str) -> Generator[ReadableJournal]:
     """The journal for reading, or before the first run an empty one that is thrown away."""
     path = settings.journal_path
     if path.is_file():
@@ -128,25 +141,25 @@ def _memory(settings: Settings, policy: Policy, address: str) -> Generator[Reada
 
 def run_once(session: Session, chosen: Way) -> ExitCode:
     """One cycle; what it did on stdout."""
-    loaded = _loaded(session, chosen)
-    _prove(loaded.settings)
-    telemetry = _telemetry(session, loaded.settings)
-    _say(chosen, loaded.settings)
-    with chosen.build(loaded.settings, telemetry, lambda: False) as keeper:
+    settings = loaded(session, chosen)
+    prove(settings)
+    telemetry = telemetry_of(session, settings)
+    _say(chosen, settings)
+    with chosen.build(settings, telemetry, lambda: False) as keeper:
         try:
             record = run_cycle(keeper.ports, keeper.policy)
         except Fault as error:
             keeper.journal.halt(str(error))
             raise
     session.out.show(explaining.document(record), *explaining.render(record))
-    return _CODES.get(record.state, ExitCode.OK)
+    return ACT_CODES.get(record.state, ExitCode.OK)
 
 
 def run(session: Session, chosen: Way) -> ExitCode:
     """Cycles until a signal; a line of log for each."""
     service = _Service(session, chosen)
     settings = service.settings
-    _prove(settings)
+    prove(settings)
     _say(chosen, settings)
     with (
         chosen.build(settings, service.telemetry, service.is_stopping) as keeper,
@@ -171,8 +184,8 @@ class _Service:
     def __init__(self, session: Session, chosen: Way) -> None:
         self._session = session
         self._way = chosen
-        self.settings = _loaded(session, chosen).settings
-        self.telemetry = _telemetry(session, self.settings)
+        self.settings = loaded(session, chosen)
+        self.telemetry = telemetry_of(session, self.settings)
         self.daemon: Daemon | None = None
 
     def is_stopping(self) -> bool:
@@ -181,7 +194,7 @@ class _Service:
 
     def reload(self) -> Reload:
         """The settings as they are now, when a running keeper may take them over."""
-        new = _loaded(self._session, self._way).settings
+        new = loaded(self._session, self._way)
         changes = take_over(self.settings, new)
         self.settings = new
         return Reload(policy=to_policy(new), changes=changes)
@@ -196,10 +209,10 @@ def trigger(settings: Settings) -> BaseTrigger:
 
 def exit_all(session: Session, *, live: bool, yes: bool) -> ExitCode:
     """Withdraw everything, then leave the keeper paused, since it would open a new ladder otherwise."""
-    loaded = _loaded(session, LIVE if live else DRY)
-    _prove(loaded.settings)
-    telemetry = _telemetry(session, loaded.settings)
-    with bootstrap.build(loaded.settings, live=live, telemetry=telemetry) as keeper:
+    settings = loaded(session, LIVE if live else DRY)
+    prove(settings)
+    telemetry = telemetry_of(session, settings)
+    with bootstrap.build(settings, live=live, telemetry=telemetry) as keeper:
         if (why := keeper.journal.control()) is not None:
             raise Fault(f"{why}; take it back first: keeper resume --clear-halt (no keeper runs now, so nothing else acts)")
         before = think(keeper.source, keeper.journal, keeper.policy, _exit)
@@ -207,15 +220,15 @@ def exit_all(session: Session, *, live: bool, yes: bool) -> ExitCode:
             session.out.show({"state": "held", "positions": []}, Text("nothing is held"))
             return ExitCode.OK
         if live and not yes:
-            _confirm(loaded.settings, before.sight.view, keeper.policy)
+            _confirm(settings, before.sight.view, keeper.policy)
         record = run_cycle(keeper.ports, keeper.policy, _exit)
         if live and record.state is CycleState.DONE:
             keeper.journal.pause("everything was withdrawn by keeper exit")
     session.out.show(explaining.document(record), *explaining.render(record), *_afterwards(record))
-    return _CODES.get(record.state, ExitCode.OK)
+    return ACT_CODES.get(record.state, ExitCode.OK)
 
 
-def _prove(settings: Settings) -> None:
+def prove(settings: Settings) -> None:
     """A keeper does not start on a chain that is not what the settings say.
 
     Raises:
@@ -253,17 +266,25 @@ def _confirm(settings: Settings, view: MarketView, policy: Policy) -> None:
 
 
 def _afterwards(record: CycleRecord) -> list[Text]:
+    count = len(record.view.protection.positions)
+    kept = [Text(f"{count} options are still held; keeper hedge list shows them")] if count else []
     match record.state:
         case CycleState.DONE:
-            return [Text("withdrawn; the keeper is paused: keeper resume lets it open a ladder again")]
+            return [Text("withdrawn; the keeper is paused: keeper resume lets it open a ladder again"), *kept]
         case CycleState.SIMULATED:
-            return [Text("a dry run: nothing was signed. --live withdraws")]
+            return [Text("a dry run: nothing was signed. --live withdraws"), *kept]
         case _:
-            return []
+            return kept
 
 
-def _loaded(session: Session, chosen: Way) -> Loaded:
-    return session.load(Need.NODE) if chosen.need is None else session.load(Need.NODE, chosen.need)
+def loaded(session: Session, chosen: Way) -> Settings:
+    """The settings, with what that way of running needs.
+
+    Raises:
+        ConfigError: something is wrong or missing.
+    """
+    needs = (Need.NODE,) if chosen.need is None else (Need.NODE, chosen.need)
+    return session.load(*needs).settings
 
 
 def _say(chosen: Way, settings: Settings) -> None:
@@ -272,6 +293,7 @@ def _say(chosen: Way, settings: Settings) -> None:
         sys.stderr.write(f"{said}\n")
 
 
-def _telemetry(session: Session, settings: Settings) -> LogTelemetry:
+def telemetry_of(session: Session, settings: Settings) -> LogTelemetry:
+    """Where a command that acts logs; the node's address is kept out of it."""
     url = settings.rpc.url
     return session.telemetry(secrets=() if url is None else (url.get_secret_value(),))

@@ -1,21 +1,19 @@
 """``keeper backtest``: the keeper on a tape, what it is compared with, and the report."""
 
+# ruff: file-ignore[import-outside-top-level] - the libraries of a search are loaded where a study is named
+
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import starmap
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-from rich.console import RenderableType
-from rich.text import Text
 
 from keeper.app.backtesting import Made, Prepared, Stretch, prepare, stored_extent
 from keeper.app.cli import words
+from keeper.app.cli.backtest_shown import Found, document, render, tracks_of
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.moment import moment
 from keeper.app.cli.output import table
@@ -26,19 +24,17 @@ from keeper.app.settings import Settings, to_policy
 from keeper.core.model.codec import digest
 from keeper.core.model.errors import ConfigError
 from keeper.simulation import checkpoint
-from keeper.simulation.benchmarks import Variation, ablations, benchmarks, constant_mix, hold
-from keeper.simulation.checks import CheckRow
+from keeper.simulation.benchmarks import Variation, ablations, benchmarks
 from keeper.simulation.checks import check as make_checks
 from keeper.simulation.made import MadeTape
 from keeper.simulation.result import RunResult, result_of
-from keeper.simulation.suite import Comparison, Progress, Summary, compare, run_all, summary
+from keeper.simulation.suite import Progress, compare, run_all
 from keeper.simulation.sweep_days import hedged_days_bps
-from keeper.simulation.verdict import Verdict, judged
+from keeper.simulation.verdict import Search, judged
 from keeper.simulation.weather import Scenario
 
 SAVE_EVERY = 500
 """Cycles between two checkpoints."""
-_MARK_BITS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +54,18 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """What a run is compared with, and what else speaks for or against it."""
+
+    benchmarks: str
+    """``all``, ``main``, ``none``, or names with commas between."""
+    study: str | None
+    """Where the search is kept that the policy came from."""
+    name: str
+    """Of that study."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """What is written."""
 
@@ -66,32 +74,23 @@ class Outputs:
     pdf: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A whole backtest."""
-
-    prepared: Prepared
-    keeper: RunResult
-    others: Mapping[str, RunResult]
-    comparisons: tuple[Comparison, ...]
-    verdict: Verdict
-    checks: tuple[CheckRow, ...] | None
-
-
 def flags(**given: object) -> dict[str, object]:
     """Options as settings of ``[backtest]``; those that were left out are not among them."""
     return {f"backtest.{name}": value for name, value in given.items() if value is not None}
 
 
-def run(session: Session, request: Request, outputs: Outputs, *, benchmarks: str, jobs: int, resume: bool) -> ExitCode:
+def run(session: Session, request: Request, outputs: Outputs, against: Against, *, jobs: int, resume: bool) -> ExitCode:
     """Run, compare, write the report, and tell.
 
     Raises:
         ConfigError: something is missing or cannot be used.
     """
     settings, prepared = prepared_run(session, request)
-    variations = _chosen(prepared, benchmarks)
-    folder = _folder(outputs.folder, settings, prepared)
+    variations = _chosen(prepared, against.benchmarks)
+    search = None if against.study is None else _search(against.study, against.name)
+    own = _folder(settings, prepared)
+    folder = own if outputs.folder is None else _made(outputs.folder)
+    checks = _checks(own)
     with bars(session) as tell:
         keeper = _keeper(prepared, folder, tell, resume=resume)
         others = run_all(prepared.spec, variations, jobs=_jobs(jobs), progress=tell) if variations else {}
@@ -101,8 +100,14 @@ def run(session: Session, request: Request, outputs: Outputs, *, benchmarks: str
         keeper=keeper,
         others=others,
         comparisons=comparisons,
-        verdict=judged(hedged_days_bps(keeper), comparisons, evidence=_is_evidence(prepared), checked=_checked(folder)),
-        checks=None,
+        verdict=judged(
+            hedged_days_bps(keeper),
+            comparisons,
+            evidence=_is_evidence(prepared),
+            checked=None if checks is None else all(one.passed for one in checks),
+            search=search,
+        ),
+        checks=checks,
     )
     written = _write(found, folder, outputs)
     session.out.show({**document(found), "files": [str(path) for path in written]}, *render(found, written))
@@ -116,7 +121,7 @@ def check(session: Session, request: Request, *, jobs: int) -> ExitCode:
         ConfigError: something is missing or cannot be used.
     """
     settings, prepared = prepared_run(session, request)
-    folder = _folder(None, settings, prepared)
+    folder = _folder(settings, prepared)
     with bars(session) as tell:
         rows = make_checks(prepared.spec, prepared.policy, jobs=_jobs(jobs), progress=tell)
     (folder / _CHECKS).write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
@@ -162,25 +167,37 @@ def _what(settings: Settings, request: Request) -> Made | Stretch:
 
 def _chosen(prepared: Prepared, named: str) -> tuple[Variation, ...]:
     usual, parts = benchmarks(prepared.policy), ablations(prepared.policy)
-    if named in {"all", "none", "full"}:
-        return {"all": usual, "none": (), "full": (*usual, *parts)}[named]
+    if named in {"all", "main", "none"}:
+        return {"all": (*usual, *parts), "main": usual, "none": ()}[named]
     known = {one.name: one for one in (*usual, *parts)}
     wanted = named.split(",")
     if unknown := [name for name in wanted if name not in known]:
-        raise ConfigError([f"--benchmarks: {name} is none of all, none, full, {', '.join(known)}" for name in unknown])
+        raise ConfigError([f"--benchmarks: {name} is none of all, main, none, {', '.join(known)}" for name in unknown])
     return tuple(known[name] for name in dict.fromkeys(wanted))
 
 
-def _folder(wanted: Path | None, settings: Settings, prepared: Prepared) -> Path:
+def _search(study: str, name: str) -> Search:
+    """What is known of the search that a policy came from; its libraries take half a second to load."""
+    from keeper.simulation.sweep_result import search_of
+    from keeper.simulation.sweep_store import place_of
+    from keeper.simulation.sweep_study import resume_any
+
+    return search_of(resume_any(name, place_of(study), version("lp-keeper")))
+
+
+def _folder(settings: Settings, prepared: Prepared) -> Path:
     """Where a run of this tape, policy and setting lies."""
     spec = prepared.spec
     name = digest_of_run(prepared)[:12]
     day = words.utc(spec.tapes[0].start.timestamp_s + 1)[:10]
-    folder = wanted or settings.run.state_dir / "backtests" / f"{day}-{name}"
+    return _made(settings.run.state_dir / "backtests" / f"{day}-{name}")
+
+
+def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError([f"--out: {folder} cannot be made: {error.strerror}"]) from None
+        raise ConfigError([f"{folder} cannot be made: {error.strerror}; choose another with --out or --state-dir"]) from None
     return folder
 
 
@@ -221,22 +238,19 @@ def _is_evidence(prepared: Prepared) -> bool:
     return all(tape.exact and not isinstance(tape, MadeTape) for tape in prepared.spec.tapes)
 
 
-def _checked(folder: Path) -> bool | None:
-    """Whether the checks of this very run passed; None when they were not made."""
+def _checks(folder: Path) -> tuple[backtest_model.Check, ...] | None:
+    """What the checks of this very run found; None when they were not made."""
     path = folder / _CHECKS
     if not path.is_file():
         return None
-    return all(row["passed"] for row in json.loads(path.read_text(encoding="utf-8")))
-
-
-def _tracks(found: Found) -> dict[str, list[float]]:
-    policy = found.prepared.policy
-    fee = policy.pool(policy.signal_pool).fee_pips / 1_000_000
-    return {"hold": hold(found.keeper.rows), "constant_mix": constant_mix(found.keeper.rows, fee=fee)}
+    try:
+        return tuple(backtest_model.Check(**row) for row in json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise ConfigError([f"{path} is damaged: remove it, and run keeper backtest check anew"]) from None
 
 
 def _write(found: Found, folder: Path, outputs: Outputs) -> list[Path]:
-    page = _page(found, folder)
+    page = _page(found)
     html = backtest_page.html(page)
     written = [folder / "report.html", folder / "result.json"]
     written[0].write_text(html, encoding="utf-8")
@@ -250,20 +264,18 @@ def _write(found: Found, folder: Path, outputs: Outputs) -> list[Path]:
     return written
 
 
-def _page(found: Found, folder: Path) -> backtest_model.BacktestPage:
+def _page(found: Found) -> backtest_model.BacktestPage:
     spec = found.prepared.spec
-    checks = folder / _CHECKS
-    rows = json.loads(checks.read_text(encoding="utf-8")) if checks.is_file() else None
     return backtest_model.BacktestPage(
         policy=found.prepared.policy,
         keeper=found.keeper,
         benchmarks=found.others,
-        tracks=_tracks(found),
+        tracks=tracks_of(found),
         comparisons=tuple(
             backtest_model.Comparison(name=one.name, mean_bps=one.mean_bps, lower_bps=one.lower_bps, upper_bps=one.upper_bps)
             for one in found.comparisons
         ),
-        checks=None if rows is None else tuple(backtest_model.Check(**row) for row in rows),
+        checks=found.checks,
         verdict=backtest_model.Verdict(word=found.verdict.word, reasons=found.verdict.reasons),
         settings={
             "run": digest_of_run(found.prepared),
@@ -273,112 +285,3 @@ def _page(found: Found, folder: Path) -> backtest_model.BacktestPage:
             "setting": asdict(spec.setting),
         },
     )
-
-
-def document(found: Found) -> dict[str, Any]:
-    """What a program reads; money in quote tokens, exact parts as text in 2^-64 raw quote tokens."""
-    keeper = found.keeper
-    parts = asdict(keeper.parts)
-    return {
-        "verdict": found.verdict.word,
-        "unproven_because": list(found.verdict.reasons),
-        "tape": {"sha256": keeper.tape_digest, "described": keeper.tape_described, "exact": keeper.tape_exact},
-        "from_s": keeper.start_s,
-        "to_s": keeper.end_s,
-        "cycles": keeper.cycles,
-        "swaps": keeper.swaps,
-        "refused": keeper.refused,
-        "parts": {name: str(value) for name, value in parts.items()},
-        "change": str(keeper.change),
-        "tracks": [asdict(one) for one in _summaries(found)],
-        "comparisons": [asdict(one) for one in found.comparisons],
-        "setting": asdict(keeper.setting),
-        "policy": keeper.policy_digest,
-    }
-
-
-def _summaries(found: Found) -> list[Summary]:
-    return [summary("keeper", found.keeper), *starmap(summary, found.others.items())]
-
-
-def render(found: Found, written: Sequence[Path]) -> list[RenderableType]:
-    """What a person reads."""
-    keeper, quote = found.keeper, found.prepared.policy.quote.symbol
-    span = f"{words.utc(keeper.start_s)[:16]} to {words.utc(keeper.end_s)[:16]} UTC"
-    setting = keeper.setting
-    rules = setting.frictions
-    assumed = (
-        f"{setting.presence.replace('_', ' ')}, a cycle every {words.duration(setting.cadence_s)},"
-        f" {rules.latency_blocks} blocks of latency, {rules.failure_rate:.1%} of transactions fail,"
-        f" a sandwich takes {rules.sandwich_share:.0%} of the slippage bound,"
-        f" base fee {found.prepared.spec.base_fees.described}, tip {rules.tip_wei / 10**9:g} gwei"
-    )
-    shown: list[RenderableType] = [
-        Text(f"{found.verdict.word.upper()}: {span}, {keeper.cycles:,} cycles, {keeper.swaps:,} swaps", style="bold"),
-        Text(keeper.tape_described),
-        Text(f"assumed: {assumed}"),
-        _tracks_table(found, quote),
-        _parts_table(keeper, quote),
-    ]
-    if found.comparisons:
-        shown.append(_comparison_table(found))
-    shown += [Text(f"unproven: {reason}") for reason in found.verdict.reasons]
-    if keeper.refused or keeper.trouble:
-        shown.append(
-            Text(
-                f"{keeper.refused:,} recorded events refused by the pool with us in it, {len(keeper.trouble):,} cycles not made"
-            )
-        )
-    return [*shown, *(Text(f"written: {path}") for path in written)]
-
-
-def _tracks_table(found: Found, quote: str) -> RenderableType:
-    rows = [
-        (
-            one.name.replace("_", " "),
-            words.money(one.value_quote, quote),
-            words.percent(one.gain, signed=True),
-            _bps(one.hedged_bps),
-            _bps(one.sharpe),
-            words.percent(one.drawdown),
-            f"{one.fees_quote:,.2f}",
-            f"{one.lvr_quote:,.2f}",
-            f"{one.costs_quote:,.2f}",
-            f"{one.actions:,}",
-        )
-        for one in _summaries(found)
-    ]
-    for name, values in _tracks(found).items():
-        if values:
-            gain = words.percent(values[-1] / values[0] - 1, signed=True)
-            rows.append((name.replace("_", " "), words.money(values[-1], quote), gain, "-", "-", "-", "-", "-", "-", "-"))
-    columns = ("", "value", "gain", "hedged bps/day", "Sharpe", "drawdown", "fees", "LVR", "swaps and gas", "actions")
-    return table("on the same tape", columns, rows, right=columns[1:])
-
-
-def _parts_table(keeper: RunResult, quote: str) -> RenderableType:
-    scale = float(keeper.quote_unit << _MARK_BITS)
-    named = asdict(keeper.parts)
-    rows = [(name, f"{value / scale:+,.6f}") for name, value in named.items() if value or name in {"price", "fees", "lvr"}]
-    rows += [("sum", f"{sum(named.values()) / scale:+,.6f}"), ("change of value", f"{keeper.change / scale:+,.6f}")]
-    return table(f"where the change of value comes from, {quote}", ("part", quote), rows, right=(quote,))
-
-
-def _comparison_table(found: Found) -> RenderableType:
-    rows = [
-        (
-            f"against {one.name.replace('_', ' ')}",
-            _bps(one.mean_bps),
-            "too few days"
-            if one.lower_bps is None or one.upper_bps is None
-            else f"{one.lower_bps:+.2f} to {one.upper_bps:+.2f}",
-            "-" if one.p_value is None else f"{one.p_value:.3f}",
-        )
-        for one in found.comparisons
-    ]
-    columns = ("keeper", "bps/day", "95 % interval", "p, corrected")
-    return table("hedged PnL, paired by day, stationary bootstrap, Holm", columns, rows, right=columns[1:])
-
-
-def _bps(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:+.2f}"

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -16,33 +17,47 @@ from keeper.adapters.telemetry.logs import configure
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.output import WIDTH_OFF_TERMINAL
 from keeper.app.cli.session import Session
-from keeper.app.demo import DemoOptions, play
+from keeper.app.demo import play
+from keeper.app.demo_scene import DemoOptions
 from keeper.app.demo_view import LiveView, PlainView, summary
+from keeper.core.model.errors import ConfigError
 from keeper.simulation.weather import Scenario
 
+DAYS, PROTECTED_DAYS = 1.0, 1.5
+"""Length of a market when none is asked for: with protection until the nearest puts have expired, settled and been redeemed."""
 
-def run(
-    session: Session,
-    *,
-    tape: Path | None,
-    scenario: str,
-    seed: int,
-    days: float,
-    speed: float,
-    port: int,
-    keep: bool,
-) -> ExitCode:
-    """Play a day, show it, and sum it up on stdout; logs go to a file in the run's folder."""
+
+class Asked(NamedTuple):
+    """What a person asked for."""
+
+    tape: Path | None
+    prices: Path | None
+    begin: str | None
+    scenario: str
+    protect: bool
+    seed: int
+    days: float | None
+    speed: float
+    port: int
+
+
+def run(session: Session, asked: Asked, *, keep: bool) -> ExitCode:
+    """Play a day, show it, and sum it up on stdout; logs go to a file in the run's folder.
+
+    Raises:
+        ConfigError: a tape and prices are both named, or a beginning without prices; or as :func:`keeper.app.demo.play`.
+    """
+    if asked.tape is not None and asked.prices is not None:
+        raise ConfigError(["--tape and --prices are both given; name one record"])
+    if asked.begin is not None and asked.prices is None:
+        raise ConfigError(["--from is where recorded prices begin; name them with --prices"])
     # A program reads the object on stdout: the pictures go to stderr then.
     console = Console(stderr=session.as_json, no_color=session.no_color or None, highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_OFF_TERMINAL
     folder = _new_folder(session.state_dir)
-    options = DemoOptions(
-        state_dir=folder, tape=tape, scenario=Scenario(scenario), seed=seed, days=days, port=port, speed=speed
-    )
-    played = f"the recorded day in {tape.name}" if tape else f"{scenario}, seed {seed}"
-    title = f"keeper demo: USDC/WETH 0.05 %, {played}"
+    options = _options(asked, folder)
+    title = f"keeper demo: USDC/WETH 0.05 %, {_played(asked)}{', protected' if asked.protect else ''}"
     log = io.StringIO()
     view = LiveView(console, title) if console.is_terminal else PlainView(console, title)
 
@@ -60,12 +75,35 @@ def run(
     if session.as_json:
         sys.stdout.write(json.dumps({**asdict(outcome), "state_dir": str(folder)}, default=str) + "\n")
         return ExitCode.OK
-    for part in summary(outcome, state_dir=folder, tape=tape is not None):
+    for part in summary(outcome, state_dir=folder, tape=asked.tape is not None):
         console.print(part)
     if outcome.interrupted:
         console.print(Text("interrupted"))
         return ExitCode.INTERRUPTED
     return ExitCode.OK
+
+
+def _options(asked: Asked, folder: Path) -> DemoOptions:
+    return DemoOptions(
+        state_dir=folder,
+        tape=asked.tape,
+        prices=asked.prices,
+        begin=asked.begin,
+        scenario=Scenario(asked.scenario),
+        protect=asked.protect,
+        seed=asked.seed,
+        days=asked.days or (PROTECTED_DAYS if asked.protect else DAYS),
+        port=asked.port,
+        speed=asked.speed,
+    )
+
+
+def _played(asked: Asked) -> str:
+    if asked.tape is not None:
+        return f"the recorded day in {asked.tape.name}"
+    if asked.prices is not None:
+        return f"a made-up market at the prices recorded in {asked.prices.name}, seed {asked.seed}"
+    return f"{asked.scenario}, seed {asked.seed}"
 
 
 def _new_folder(state_dir: Path | None) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from keeper.app.cli import positions, sentences, signal_table, words
+from keeper.app.cli import positions, protection, sentences, signal_table, words
 from keeper.app.cli.output import table
 from keeper.app.cli.signal_table import Seen
 from keeper.core.model.codec import encode
@@ -52,6 +52,7 @@ def thought(
         "memory": _plain(view.memory),
         "history": _plain(view.history),
         "ladder": positions.document(view, policy),
+        "protection": protection.explained_document(view, readings, policy),
         "readings": _plain(readings),
         "signals": signal_table.document(_seen(view, readings, policy)),
         "rules": _plain(policy),
@@ -77,6 +78,7 @@ def render_thought(
         Text(f"block {view.block.number} ({words.short(view.block.hash)}), {words.utc(view.now_s)}"),
         *_inputs(view, readings, policy),
         *positions.render(view, policy),
+        *protection.explained(view, readings, decided, policy),
         _rules(policy),
         *_judgement(decided, policy),
         *_plan(plan, policy),
@@ -122,7 +124,19 @@ def _rules(policy: Policy) -> RenderableType:
         )
         rows.append(("ladder", f"{layer.kind}: {layer.shape}, half width", width))
     rows += [("weights", f"{one.regime}: core, secondary, insurance, idle", _weights(one)) for one in policy.ladder.weights]
+    rows += _hedge_rules(policy) if policy.hedge.tiers else ()
     return table("Rules", ("part", "rule", "threshold"), rows, right=("threshold",))
+
+
+def _hedge_rules(policy: Policy) -> Iterator[tuple[str, str, str]]:
+    for field in dataclasses.fields(policy.hedge):
+        if field.name not in {"tiers", "pays"}:
+            yield "hedge", field.name, _rule_value(getattr(policy.hedge, field.name))
+    for venue, probability in policy.hedge.pays:
+        yield "hedge", f"{venue} pays what it owes", words.percent(probability)
+    for tier in policy.hedge.tiers:
+        terms = f"{words.percent(tier.share)} from the {tier.anchor.value.replace('_', ' ')}"
+        yield "hedge", f"{tier.name}", f"{terms}, {words.duration(tier.tenor_from_s)} to {words.duration(tier.tenor_to_s)}"
 
 
 def _weights(weights: RegimeWeights) -> str:

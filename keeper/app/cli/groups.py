@@ -1,4 +1,4 @@
-"""Commands that come in groups: keys, config, localchain, db, data, calendar, signals."""
+"""Commands that come in groups: keys, config, localchain, db, data, calendar, signals, hedge."""
 
 # ruff: file-ignore[import-outside-top-level] - bodies import what they need when they run, so that help answers at once
 
@@ -20,6 +20,7 @@ db = typer.Typer(help="Look after the journal's file.", no_args_is_help=True)
 data = typer.Typer(help="Market history on disk.", no_args_is_help=True)
 calendar = typer.Typer(help="Scheduled events that raise variance.", no_args_is_help=True)
 signals = typer.Typer(help="Show every reading, what it adds to the score and what it does now.")
+hedge = typer.Typer(help="Protection: bought options around the ladder.", no_args_is_help=True)
 
 KeystorePath = Annotated[Path, typer.Argument(help="Keystore to write; never written over.")]
 SomePool = Annotated[
@@ -40,6 +41,7 @@ def mount(app: typer.Typer) -> None:
         "data": data,
         "calendar": calendar,
         "signals": signals,
+        "hedge": hedge,
     }
     for name, group in groups.items():
         app.add_typer(group, name=name)
@@ -277,3 +279,89 @@ def signals_evaluate(
     from keeper.app.cli import evaluate as bodies
 
     return bodies.run(session, tape=tape, series=series, horizon_days=horizon_days)
+
+
+Live = Annotated[bool, typer.Option("--live", help="Sign and send; run.live must agree.")]
+OptionId = Annotated[str, typer.Argument(help="The venue's own id, as keeper hedge list shows it.")]
+
+
+@command(hedge, "list")
+def hedge_list(session: Session) -> ExitCode:
+    """Show what is held, wanted and left to spend."""
+    from keeper.app.cli import hedge as bodies
+
+    return bodies.show(session)
+
+
+@command(hedge, "quote")
+def hedge_quote(
+    session: Session,
+    *,
+    size: Annotated[
+        str | None, typer.Option("--size", help="In tokens of the base; what a purchase would be of when left out.")
+    ] = None,
+) -> ExitCode:
+    """Ask every venue for every tier, awake or not.
+
+    Nothing is bought.
+    """
+    from keeper.app.cli import hedge as bodies
+
+    return bodies.quote(session, size)
+
+
+@command(hedge, "doctor")
+def hedge_doctor(session: Session) -> ExitCode:
+    """Tell whether each venue can be relied on.
+
+    Whether it answers or is paused, what it sells, how old its price is, and what a fall of 30 % would be paid. Ends with 5
+    when one does not answer, with 4 when one is paused, sells nothing or has an old price.
+    """
+    from keeper.app.cli import hedge_doctor as bodies
+
+    return bodies.doctor(session)
+
+
+@command(hedge, "buy")
+def hedge_buy(
+    session: Session, tier: Annotated[str, typer.Argument(help="Tier of the hedge ladder.")], *, live: Live = False
+) -> ExitCode:
+    """Buy the best sound offer for one tier.
+
+    The ceiling of capital holds, the share of fees does not. Ends with 5 when nothing could be bought.
+    """
+    from keeper.app.cli import hedge as bodies
+
+    return bodies.buy(session, tier, live=live)
+
+
+@command(hedge, "exercise")
+def hedge_exercise(session: Session, option: OptionId, *, live: Live = False) -> ExitCode:
+    """Exercise an option now.
+
+    It ends it, for what it is worth now.
+    """
+    from keeper.app.cli import hedge as bodies
+    from keeper.core.model.option import CloseHow
+
+    return bodies.end(session, option, CloseHow.EXERCISE, live=live)
+
+
+@command(hedge, "close")
+def hedge_close(
+    session: Session,
+    option: OptionId,
+    *,
+    how: Annotated[
+        str | None,
+        typer.Option("--how", help="redeem, sell, exercise, cash, physical or release; what its state asks for when left out."),
+    ] = None,
+    live: Live = False,
+) -> ExitCode:
+    """End an option.
+
+    Redeem what has settled, sell it, or clear away what expired worthless.
+    """
+    from keeper.app.cli import hedge as bodies
+
+    return bodies.end(session, option, bodies.way_out(how), live=live)

@@ -40,9 +40,16 @@ def demo(
     session: Session,
     *,
     tape: Annotated[Path | None, typer.Option("--tape", help="Recorded market data to replay in place of a scenario.")] = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", help="Recorded prices that a made-up market follows in place of a scenario.")
+    ] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="Day or moment (UTC) of the recorded prices to begin at.")] = None,
     scenario: Annotated[ScenarioName, typer.Option("--scenario", help="Kind of day.")] = "calm",
+    protect: Annotated[bool, typer.Option("--protect", help="Puts are for sale, and the keeper buys protection.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the market.", min=0)] = 1,
-    days: Annotated[float, typer.Option("--days", help="Length of the market.", min=0.01, max=365)] = 1.0,
+    days: Annotated[
+        float | None, typer.Option("--days", help="Length of the market.  [default: 1; 1.5 with --protect]", min=0.01, max=365)
+    ] = None,
     speed: Annotated[float, typer.Option("--speed", help="Market seconds a second; 0: as fast as it goes.", min=0)] = 0.0,
     port: Annotated[int, typer.Option("--port", help="Port of the chain; 0 takes a free one.", min=0, max=65_535)] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the chain up at the end, until Ctrl-C.")] = False,
@@ -50,7 +57,10 @@ def demo(
     """Watch the keeper work through a market day on a local chain."""
     from keeper.app.cli import demo as body
 
-    return body.run(session, tape=tape, scenario=scenario, seed=seed, days=days, speed=speed, port=port, keep=keep)
+    options = body.Asked(
+        tape=tape, prices=prices, begin=begin, scenario=scenario, protect=protect, seed=seed, days=days, speed=speed, port=port
+    )
+    return body.run(session, options, keep=keep)
 
 
 @command(app)
@@ -183,7 +193,7 @@ def health(
 ) -> ExitCode:
     """Tell the age of the last completed cycle.
 
-    Ends with 6 when it is too old.
+    Ends with 6 when it is too old, or left an option unexercised whose time had come.
     """
     from keeper.app.cli import look
 

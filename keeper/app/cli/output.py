@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
@@ -32,7 +34,7 @@ class Output:
     def show(self, document: Mapping[str, Any], *shown: RenderableType) -> None:
         """Write ``document`` for a program, or ``shown`` for a person."""
         if self._as_json:
-            self._stream.write(json.dumps(document, sort_keys=True, ensure_ascii=False) + "\n")
+            self._stream.write(json.dumps(_plain(document), sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
             self._stream.flush()
             return
         width = None if self._stream.isatty() or "COLUMNS" in os.environ else WIDTH_OFF_TERMINAL
@@ -40,6 +42,17 @@ class Output:
         for renderable in shown:
             console.print(renderable)
         self._stream.flush()
+
+
+def _plain(value: Any) -> Any:
+    """With null in place of numbers that JSON does not have, and decimals as text."""
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> Table:

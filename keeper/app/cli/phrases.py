@@ -9,6 +9,12 @@ from keeper.app.cli import words
 Phrase = Callable[[float, float, str], str]
 """From what was found, its limit and its unit."""
 
+
+def _tier(unit: str) -> str:
+    """The tier that a reason is of: its unit begins with the name."""
+    return unit.partition(":")[0]
+
+
 REASONS: Mapping[str, Phrase] = {
     "missing": lambda _found, limit, _: f"is not held, wanted at {limit:.0%} of all",
     "unwanted": lambda found, _limit, __: f"is not wanted in this regime, held at {found:.0%} of all",
@@ -28,6 +34,17 @@ REASONS: Mapping[str, Phrase] = {
     "protect": lambda found, limit, unit: f"protection should be quoted: {found:.2f} {unit}, from {limit:.2f}",
     "score": lambda found, limit, _: f"stress score is {found:+.2f}, counts from {limit:+.2f}",
     "exit": lambda found, _limit, __: f"a person asked for the way out of {found:.0f} positions",
+    "hedge_walked": lambda found, limit, unit: (
+        f"tier {_tier(unit)}: the price has gone {found:.0%} of the way to the ladder's end, wakes at {limit:.0%}"
+    ),
+    "hedge_score": lambda found, limit, unit: f"tier {unit} is {found:+.2f}, wakes at {limit:+.2f}",
+    "hedge_event": lambda found, _limit, unit: f"tier {_tier(unit)}: {found:.2f} times the variance is scheduled",
+    "hedge_cheap": lambda found, limit, unit: f"tier {unit} by {found:.0%}, wakes at {limit:.0%}",
+    "hedge_mandate": lambda found, limit, unit: f"{found:,.2f} {unit}, the mandate allows {limit:,.2f}",
+    "hedge_gap": lambda found, limit, unit: f"{found:,.4f} of {limit:,.4f} {unit}",
+    "hedge_parity": lambda found, _limit, unit: f"{found:,.2f} {unit}",
+    "hedge_due": lambda found, _limit, unit: f"an option is due: {found:,.2f} {unit}",
+    "hedge_ordered": lambda _found, _limit, _unit: "a person ordered it",
 }
 
 VETOES: Mapping[str, Phrase] = {
@@ -43,6 +60,15 @@ VETOES: Mapping[str, Phrase] = {
     "gas_per_day": lambda found, limit, _: f"{words.ether(int(found))} of gas in 24 h, more than {words.ether(int(limit))}",
     "cost": lambda found, limit, unit: f"would earn {found:,.2f} {unit}, less than the {limit:,.2f} that its cost asks for",
     "unchanged": lambda _found, _limit, _unit: "it lies there already",
+    "hedge_fees": lambda found, limit, unit: f"protection costs {found:,.2f}, of {limit:,.2f} {unit}",
+    "hedge_capital": lambda found, limit, unit: f"protection costs {found:,.2f}, of {limit:,.2f} {unit}",
+    "hedge_funds": lambda found, limit, unit: f"protection costs {found:,.2f}, of {limit:,.2f} {unit}",
+    "hedge_score": lambda found, limit, unit: f"protection costs {found:,.2f} {unit}, at most {limit:,.2f}",
+    "hedge_dear": lambda found, _limit, unit: f"{found:.0f} {unit}: dearer than the model by more than is allowed",
+    "hedge_suspicious": lambda found, _limit, unit: f"{found:.0f} {unit}: so cheap that they are stale or will not be paid",
+    "hedge_unsound": lambda found, _limit, unit: f"{found:.0f} {unit}",
+    "hedge_no_quote": lambda _found, _limit, unit: f"nobody offers protection: {unit}",
+    "uncovered": lambda _found, _limit, _unit: "an awake tier has not the cover that it wants, so nothing is placed",
 }
 
 

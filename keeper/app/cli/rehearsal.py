@@ -78,8 +78,13 @@ def backtest_run(
     failures: Failures = None,
     sandwich: Sandwich = None,
     benchmarks: Annotated[
-        str, typer.Option("--benchmarks", help="all, none, ablations too (full), or names with commas between.")
+        str, typer.Option("--benchmarks", help="all; main, without ablations; none; or names with commas between.")
     ] = "all",
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="Of the search that the policy came from: a file, or postgresql://...; its trials count."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Of the study.")] = "keeper",
     jobs: Jobs = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run of the keeper that was cut off.")] = False,
     out: Annotated[
@@ -102,7 +107,8 @@ def backtest_run(
         ),
     )  # fmt: skip
     outputs = bodies.Outputs(folder=out, csv=csv, pdf=pdf)
-    return bodies.run(session, request, outputs, benchmarks=benchmarks, jobs=jobs, resume=resume)
+    against = bodies.Against(benchmarks=benchmarks, study=study, name=name)
+    return bodies.run(session, request, outputs, against, jobs=jobs, resume=resume)
 
 
 @command(backtest, "check")
@@ -119,6 +125,10 @@ def backtest_check(
     gas: GasFile = None,
     every: Every = None,
     capital: Capital = None,
+    presence: PresenceOption = None,
+    latency_blocks: Latency = None,
+    failures: Failures = None,
+    sandwich: Sandwich = None,
     jobs: Jobs = 0,
 ) -> ExitCode:
     """Try to show that a backtest is wrong: look-ahead, delayed and random signals, doubled costs.
@@ -129,7 +139,10 @@ def backtest_check(
 
     request = bodies.Request(
         from_=from_, to=to, policy=policy, market=market, days=days, source=source, gas=gas,
-        flags=bodies.flags(seed=seed, cadence_s=every, capital_quote=capital),
+        flags=bodies.flags(
+            seed=seed, cadence_s=every, capital_quote=capital, presence=presence, latency_blocks=latency_blocks,
+            failure_rate=failures, sandwich_share=sandwich,
+        ),
     )  # fmt: skip
     return bodies.check(session, request, jobs=jobs)
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from keeper.core.model.bar import MarketHistory
 from keeper.core.model.codec import encode
-from keeper.core.model.decision import Decision, ExitAll
+from keeper.core.model.decision import Decision, EndProtection, ExitAll
 from keeper.core.model.plan import Plan
 from keeper.core.model.record import CycleRecord
 from keeper.core.model.view import SignalReading
 from keeper.core.planning.planner import plan as make_plan
 from keeper.core.signals.registry import read
 from keeper.core.strategy.decide import decide, exit_decision
+from keeper.core.strategy.hedge.orders import ORDERED, buy_decision, end_decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +30,22 @@ class Replay:
 
 
 def think_again(record: CycleRecord, history: MarketHistory) -> Replay:
-    """Readings, decision and plan from view and history alone; an exit that a person ordered is ordered again."""
+    """Readings, decision and plan from view and history alone; what a person ordered is ordered again."""
     readings = read(record.view, history, record.policy)
-    ordered = any(isinstance(move, ExitAll) for move in record.decision.moves)
-    decision = exit_decision(record.view) if ordered else decide(record.view, readings, record.policy)
+    decision = _decided_again(record, readings)
     return Replay(readings=readings, decision=decision, plan=make_plan(record.view, decision, record.policy))
+
+
+def _decided_again(record: CycleRecord, readings: tuple[SignalReading, ...]) -> Decision:
+    view, policy, made = record.view, record.policy, record.decision
+    if any(isinstance(move, ExitAll) for move in made.moves):
+        return exit_decision(view)
+    if any(reason.trigger == ORDERED for reason in made.reasons):
+        for move in made.moves:
+            if isinstance(move, EndProtection):
+                return end_decision(view, policy, move.position.id, move.how)
+        return buy_decision(view, readings, policy)
+    return decide(view, readings, policy)
 
 
 def differences(record: CycleRecord, replay: Replay) -> tuple[str, ...]:

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 from keeper.app.cli import phrases, words
-from keeper.core.model.decision import CloseLayer, CompoundLayer, Decision, ExitAll, Move, OpenLayer, Reason, ShiftLayer, Veto
-from keeper.core.model.plan import Burn, Collect, Decrease, Increase, Mint, Step, Swap, Unwrap, Wrap
+from keeper.core.model.decision import (
+    BuyProtection,
+    CloseLayer,
+    CompoundLayer,
+    Decision,
+    EndProtection,
+    ExitAll,
+    Move,
+    OpenLayer,
+    Reason,
+    ShiftLayer,
+    Veto,
+)
+from keeper.core.model.option import CloseHow, OptionPosition, OptionQuote
+from keeper.core.model.plan import (
+    Burn,
+    CloseOption,
+    Collect,
+    Decrease,
+    Increase,
+    Mint,
+    OpenOption,
+    OptionStep,
+    Step,
+    Swap,
+    Unwrap,
+    Wrap,
+)
 from keeper.core.model.policy import Policy
 from keeper.core.signals.prices import price_at_tick
+
+_WAYS = {
+    CloseHow.EXERCISE: "exercise",
+    CloseHow.REDEEM: "redeem",
+    CloseHow.SELL: "sell",
+    CloseHow.CASH: "close in cash",
+    CloseHow.PHYSICAL: "close by delivery",
+    CloseHow.RELEASE: "clear away",
+}
 
 
 def decision(decided: Decision) -> str:
     """What was decided and why, in one sentence."""
-    reasons = "; ".join(reason(one) for one in decided.reasons)
+    # what holds for several tiers is told once
+    reasons = "; ".join(dict.fromkeys(reason(one) for one in decided.reasons))
     if decided.moves:
         moves = ", ".join(move(one) for one in decided.moves)
         return f"Act: {moves}" + (f", because {reasons}" if reasons else "")
@@ -19,6 +55,12 @@ def decision(decided: Decision) -> str:
         vetoes = "; ".join(veto(one) for one in decided.vetoes)
         return f"Hold: {reasons or 'nothing fired'}, but refused: {vetoes}"
     return f"Hold: {reasons}" if reasons else "Hold: no trigger fired"
+
+
+def not_bought(decided: Decision) -> str:
+    """Why an order for protection came to nothing."""
+    vetoes = "; ".join(veto(one) for one in decided.vetoes)
+    return f"nothing was bought: {vetoes or 'the tier wants nothing, or holds enough'}"
 
 
 def reason(fired: Reason) -> str:
@@ -33,7 +75,7 @@ def veto(refused: Veto) -> str:
 
 
 def move(wanted: Move) -> str:
-    """A move by its name and layer."""
+    """A move by its name and layer, or by its option."""
     match wanted:
         case OpenLayer():
             return f"open {wanted.target.kind}"
@@ -45,6 +87,10 @@ def move(wanted: Move) -> str:
             return f"compound {wanted.layer}"
         case ExitAll():
             return f"exit {len(wanted.token_ids)} positions"
+        case BuyProtection():
+            return f"buy {option(wanted.quote)} for the {wanted.tier} tier"
+        case EndProtection():
+            return f"{_WAYS[wanted.how]} {option(wanted.position)}"
 
 
 def step(taken: Step, policy: Policy) -> str:
@@ -69,10 +115,26 @@ def step(taken: Step, policy: Policy) -> str:
             pool = policy.pool(taken.pool)
             most = f"{words.amount(pool.token0, taken.amount0)} and {words.amount(pool.token1, taken.amount1)}"
             return f"increase #{taken.token_id} with up to {most}"
-        case Wrap():
-            return f"wrap {words.ether(taken.amount_wei)}"
-        case Unwrap():
-            return f"unwrap {words.ether(taken.amount_wei)}"
+        case Wrap() | Unwrap():
+            return f"{taken.kind} {words.ether(taken.amount_wei)}"
+        case OpenOption() | CloseOption():
+            return _option_step(taken)
+
+
+def _option_step(taken: OptionStep) -> str:
+    if isinstance(taken, OpenOption):
+        most = words.amount(taken.max_cost.token, taken.max_cost.raw)
+        return f"buy {option(taken.quote)} for at most {most}"
+    least = words.amount(taken.min_out.token, taken.min_out.raw)
+    return f"{_WAYS[taken.how]} {option(taken.position)} for at least {least}"
+
+
+def option(one: OptionQuote | OptionPosition) -> str:
+    """How much of what, until when and where."""
+    terms = one.contract
+    legs = " and ".join(f"{leg.kind} at {leg.strike:,.2f} {terms.quote.symbol}" for leg in terms.legs)
+    until = "perpetual" if terms.expiry_s is None else f"until {words.utc(terms.expiry_s)}"
+    return f"{words.amount(one.size.token, one.size.raw)} of a {legs}, {until}, at {terms.venue}"
 
 
 def fee(fee_pips: int) -> str:

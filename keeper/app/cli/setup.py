@@ -84,6 +84,7 @@ def expectation(settings: Settings, policy: Policy) -> Expectation:
         ),
         twap_window_s=policy.gates.twap_window_s,
         native_reserve_wei=policy.execution.native_reserve_wei,
+        symbols={token.address: token.symbols for token in settings.chain.tokens.values() if token.symbols},
     )
 
 

@@ -12,14 +12,26 @@ import numpy as np
 
 from keeper.app.cli import words
 from keeper.app.report.backtest_model import BacktestPage
-from keeper.app.report.backtest_numbers import aligned, column, drawdown, hedged, in_range, rolling_share
+from keeper.app.report.backtest_numbers import (
+    aligned,
+    column,
+    drawdown,
+    first_held,
+    hedged,
+    in_range,
+    optioned,
+    rolling_share,
+    spoken,
+)
 from keeper.app.report.backtest_thin import MOST_POINTS, Floats, kept
 from keeper.core.model.ladder import LayerKind, Regime
 from keeper.core.signals.prices import price_at_tick
+from keeper.simulation.benchmarks import ABLATED
 
 _SIGNIFICANT = 8
 """Digits that a drawn number keeps."""
 KEEPER = "keeper"
+_STRIKES = "; a strike is a dotted line from the purchase of its options to their expiry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +64,13 @@ def _price(page: BacktestPage) -> Chart:
         places=2,
         lines=(("price", column(page.keeper.rows.price)),),
         told="The pool's price at each cycle; a range that was held is a band of its layer, a cycle that acted a mark, along "
-        "the lower edge where many are in view.",
+        f"the lower edge where many are in view{_STRIKES if page.keeper.protection is not None else ''}.",
     )
 
 
 def _ladder(page: BacktestPage) -> Iterator[Chart]:
-    rows = page.keeper.rows
+    run, rows = page.keeper, page.keeper.rows
+    first = first_held(run)
     held = {span.layer for span in rows.spans.values()}
     if held:
         yield Chart(
@@ -66,29 +79,37 @@ def _ladder(page: BacktestPage) -> Iterator[Chart]:
             unit="% of the last 24 h",
             places=1,
             lines=tuple(
-                (kind.value, rolling_share(rows.time_s, in_range(page.keeper, kind))) for kind in LayerKind if kind in held
+                (kind.value, np.append(np.full(first, np.nan), rolling_share(rows.time_s[first:], in_range(run, kind)[first:])))
+                for kind in LayerKind
+                if kind in held
             ),
-            told="Share of the cycles of the last 24 hours, or of all so far on the first day, at which a layer was in range.",
+            told="Share of the cycles of the last 24 hours, on the first day of all since something was held, at which a layer "
+            "was in range.",
         )
 
 
 def _money(page: BacktestPage) -> Iterator[Chart]:
     rows, quote = page.keeper.rows, page.quote
     fees, lvr, costs = column(rows.fees), column(rows.lvr), column(rows.swaps) + column(rows.gas)
+    is_protected, bought = page.keeper.protection is not None, optioned(page.keeper)
+    together = "all four" if is_protected else "all three"
     yield Chart(
         id="earned",
         title="Fees, loss to arbitrage and costs so far",
         unit=quote,
         places=2,
         lines=(
-            ("all three", fees + lvr + costs),
+            (together, fees + lvr + costs + bought),
             ("fees", fees),
             ("loss to arbitrage (LVR)", lvr),
             ("own swaps and gas", costs),
+            *((("options, paid less cost", bought),) if is_protected else ()),
         ),
-        told="Summed since the start; all three together are the PnL without the price.",
+        told=f"Summed since the start; {together} together are the PnL without the price.",
     )
-    others = {name: aligned(rows.time_s, run, hedged(run)) for name, run in page.benchmarks.items()}
+    yield from _options(page)
+    shown = {spoken(name): run for name, run in page.benchmarks.items() if not name.startswith(ABLATED)}
+    others = {name: aligned(rows.time_s, run, hedged(run)) for name, run in shown.items()}
     if others:
         yield Chart(
             id="hedged",
@@ -98,8 +119,8 @@ def _money(page: BacktestPage) -> Iterator[Chart]:
             lines=((KEEPER, hedged(page.keeper)), *others.items()),
             told="Fees, loss to arbitrage, own swaps and gas since the start: what strategies are compared by.",
         )
-    values = {name: aligned(rows.time_s, run, column(run.rows.value)) for name, run in page.benchmarks.items()}
-    values |= {name: column(track) for name, track in page.tracks.items()}
+    values = {name: aligned(rows.time_s, run, column(run.rows.value)) for name, run in shown.items()}
+    values |= {spoken(name): column(track) for name, track in page.tracks.items()}
     yield Chart(
         id="value",
         title="Value, against the benchmarks" if values else "Value",
@@ -108,7 +129,7 @@ def _money(page: BacktestPage) -> Iterator[Chart]:
         lines=((KEEPER, column(rows.value)), *values.items()),
         told="Worth of everything held, the price's ups and downs included.",
     )
-    tracked = {name: drawdown(column(track)) for name, track in page.tracks.items()}
+    tracked = {spoken(name): drawdown(column(track)) for name, track in page.tracks.items()}
     yield Chart(
         id="drawdown",
         title="Drawdown",
@@ -116,6 +137,28 @@ def _money(page: BacktestPage) -> Iterator[Chart]:
         places=2,
         lines=((KEEPER, drawdown(column(rows.value))), *tracked.items()),
         told="How far value lies below its highest so far.",
+    )
+
+
+def _options(page: BacktestPage) -> Iterator[Chart]:
+    rows = page.keeper.rows
+    if page.keeper.protection is None or not page.keeper.protection.options:
+        return
+    held = column(rows.options_model)
+    yield Chart(
+        id="options",
+        title="Premiums, payoffs and held options",
+        unit=page.quote,
+        places=2,
+        lines=(
+            ("all three", optioned(page.keeper) + held),
+            ("premiums so far", column(rows.premiums)),
+            ("paid out so far", column(rows.payoffs)),
+            ("held, by the model", held),
+            ("held, if they ended now", column(rows.options_intrinsic)),
+        ),
+        told="Premiums and payoffs are parts of the change of value; what is held is in none, an estimate by the model at the "
+        "reference volatility. All three: premiums, payoffs and the model's value of what is held.",
     )
 
 

@@ -9,17 +9,20 @@ import os
 import shutil
 import subprocess  # ruff: ignore[suspicious-subprocess-import] - the browser is a program
 import tempfile
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from keeper.app.report.backtest_model import BacktestPage
-from keeper.app.report.backtest_numbers import column, days, deepest, finite, hedged_bps, key_numbers, parts_of
+from keeper.app.report.backtest_numbers import column, days, deepest, finite, hedged_bps, key_numbers, parts_of, tokens
+from keeper.app.report.backtest_payoff import Payoff, break_evens, payoff
 from keeper.app.report.backtest_tables import flat
 from keeper.core.model.decision import Reason, Veto
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.ladder import LayerKind, Regime
 from keeper.core.signals.prices import price_at_tick
+from keeper.simulation.protection import Protection
 from keeper.simulation.result import ActedRow, RunResult
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -38,18 +41,26 @@ _FLAGS = (
 _FLOATS = ("price", "value", "hold", "base", "fees", "lvr", "swaps", "gas", "forecast", "score")
 
 
+_OPTIONS = ("premiums", "payoffs", "options_model", "options_intrinsic", "options_held")
+
+
 def csv_of(run: RunResult) -> str:
-    """One row a cycle under a row of names; money in quote tokens, an empty field where there is no value."""
+    """One row a cycle under a row of names; money in quote tokens, an empty field where there is no value.
+
+    Where options could be bought, what they cost and brought and what is held stand at the end of each row.
+    """
     rows, out = run.rows, io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["time_s", "time_utc", *_FLOATS, "regime", *(f"in_range_{kind}" for kind in LayerKind)])
+    optional = _OPTIONS if run.protection is not None else ()
+    writer.writerow(["time_s", "time_utc", *_FLOATS, "regime", *(f"in_range_{kind}" for kind in LayerKind), *optional])
     columns = [getattr(rows, name) for name in _FLOATS]
     regimes, bits = [regime.value for regime in Regime], [1 << at for at in range(len(LayerKind))]
     for at, time_s in enumerate(rows.time_s):
         values = ("" if finite(one[at]) is None else repr(one[at]) for one in columns)
         ranged = (int(bool(rows.in_range[at] & bit)) for bit in bits)
         stamp = datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        writer.writerow([time_s, stamp, *values, regimes[rows.regime[at]], *ranged])
+        protected = (repr(getattr(rows, name)[at]) for name in optional)
+        writer.writerow([time_s, stamp, *values, regimes[rows.regime[at]], *ranged, *protected])
     return out.getvalue()
 
 
@@ -79,6 +90,7 @@ def json_of(page: BacktestPage) -> dict[str, Any]:
         else [{"name": one.name, "passed": one.passed, "told": one.told} for one in page.checks],
         "decisions": [_acted(row) for row in page.keeper.acted],
         "spans": _spans(page),
+        **({} if page.keeper.protection is None else {"payoff": _payoff(payoff(page, page.keeper.protection))}),
         "settings": {name: _plain(value) for name, value in flat(page.settings)},
     }
 
@@ -135,6 +147,20 @@ def _run(run: RunResult) -> dict[str, Any]:
         "hedged_bps_a_day": finite(hedged_bps(run)),
         "deepest_drawdown_percent": finite(deepest(column(run.rows.value))),
         "trouble": [{"time_s": at_s, "why": why} for at_s, why in run.trouble],
+        **({} if run.protection is None else {"protection": _protection(run, run.protection)}),
+    }
+
+
+def _protection(run: RunResult, found: Protection) -> dict[str, Any]:
+    """Money in quote tokens; ``model`` and ``intrinsic`` are in no part."""
+    return {
+        "premiums": tokens(run, run.parts.premiums),
+        "payoffs": tokens(run, run.parts.payoffs),
+        "held": run.rows.options_held[-1] if run.rows.options_held else 0,
+        "model": run.options_model,
+        "intrinsic": run.options_intrinsic,
+        "reference_volatility": found.ending.volatility,
+        "options": [asdict(one) for one in found.options],
     }
 
 
@@ -169,6 +195,23 @@ def _spans(page: BacktestPage) -> list[dict[str, Any]]:
         }
         for span in page.keeper.rows.spans.values()
     ]
+
+
+def _payoff(found: Payoff) -> dict[str, Any]:
+    """Curves over price at the end of the run."""
+    return {
+        "price": found.price,
+        "against": found.against.value,
+        "prices": found.prices.tolist(),
+        "ladder": found.ladder.tolist(),
+        "options": found.options.tolist(),
+        "together": found.together.tolist(),
+        "together_now": found.now.tolist(),
+        "strikes": list(found.strikes),
+        "break_evens": {
+            name: break_evens(found.prices, one) for name, one in (("ladder", found.ladder), ("together", found.together))
+        },
+    }
 
 
 def _plain(value: object) -> object:

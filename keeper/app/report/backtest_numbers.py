@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -53,9 +54,14 @@ def parts_of(run: RunResult) -> dict[str, int]:
 
 
 def hedged(run: RunResult) -> Floats:
-    """PnL without the price so far at each cycle, in quote tokens: fees, loss to arbitrage, own swaps and gas."""
+    """PnL without the price so far at each cycle, in quote tokens: fees, loss to arbitrage, own swaps, gas, and options."""
     rows = run.rows
-    return column(rows.fees) + column(rows.lvr) + column(rows.swaps) + column(rows.gas)
+    return column(rows.fees) + column(rows.lvr) + column(rows.swaps) + column(rows.gas) + optioned(run)
+
+
+def optioned(run: RunResult) -> Floats:
+    """What options have paid so far less what they cost, at each cycle, in quote tokens; what is held counts for nothing."""
+    return column(run.rows.premiums) + column(run.rows.payoffs)
 
 
 def column(values: Sequence[float]) -> Floats:
@@ -95,6 +101,17 @@ def in_range(run: RunResult, kind: LayerKind) -> list[bool]:
     return [bool(bits & bit) for bits in run.rows.in_range]
 
 
+def first_held(run: RunResult) -> int:
+    """Number of the first cycle after a placement; as many as there are cycles where nothing was placed."""
+    placed_s = min((span.from_s for span in run.rows.spans.values()), default=None)
+    return len(run.rows.time_s) if placed_s is None else bisect_left(run.rows.time_s, placed_s)
+
+
+def spoken(name: str) -> str:
+    """A benchmark's name, for a person."""
+    return name.replace("_", " ")
+
+
 def days(run: RunResult) -> float:
     """Length of the tape."""
     return (run.end_s - run.start_s) / DAY_S
@@ -128,7 +145,7 @@ def failed_stages(run: RunResult) -> int:
 def key_numbers(page: BacktestPage) -> list[KeyNumber]:
     """The numbers at the head."""
     run, quote = page.keeper, page.quote
-    share = in_range(run, LayerKind.CORE)
+    share = in_range(run, LayerKind.CORE)[first_held(run) :]
     core = 100 * sum(share) / len(share) if share else None
     bps, down = hedged_bps(run), deepest(column(run.rows.value))
     gas_wei = sum(row.gas_wei for row in run.acted)
@@ -147,13 +164,14 @@ def key_numbers(page: BacktestPage) -> list[KeyNumber]:
         _money("lvr", "loss to arbitrage (LVR)", run, run.parts.lvr, quote, of_capital=False),
         _money("swaps", "own swaps", run, run.parts.swaps, quote, of_capital=False),
         _money("gas", f"gas ({words.ether(gas_wei)})", run, run.parts.gas, quote, of_capital=False),
+        *_protection(run, quote),
         KeyNumber(id="drawdown", label="deepest drawdown", value=down, unit="%", told=_or_dash(down, "{:,.2f} %")),
         KeyNumber(
             id="core_in_range",
             label="core in range",
             value=core,
-            unit="% of cycles",
-            told=_or_dash(core, "{:,.1f} % of cycles"),
+            unit="% of cycles since the first placement",
+            told=_or_dash(core, "{:,.1f} % of cycles since placed"),
         ),
         _count("acted", "cycles that acted", len(run.acted), run.cycles),
         _count("shifts", "layers shifted", shifts(run), None),
@@ -166,6 +184,29 @@ def key_numbers(page: BacktestPage) -> list[KeyNumber]:
 def finite(value: float | None) -> float | None:
     """The value, or None where there is none to speak of."""
     return None if value is None or not math.isfinite(value) else value
+
+
+def _protection(run: RunResult, quote: str) -> list[KeyNumber]:
+    """What options cost and brought, and apart from it what is still held; nothing where none could be bought."""
+    if run.protection is None:
+        return []
+    held = round(run.options_model * (run.quote_unit << MARK_BITS))
+    beside = "with held options at model value"
+    return [
+        _money("premiums", "premiums", run, run.parts.premiums, quote, of_capital=False),
+        _money("payoffs", "paid out by options", run, run.parts.payoffs, quote, of_capital=False),
+        _count("options", "options bought", len(run.protection.options), None),
+        _money("options_model", "held options, by the model: in no part", run, held, quote, of_capital=False),
+        _money("change_with_options", f"change of value {beside}", run, run.change + held, quote, of_capital=True),
+        _money(
+            "hedged_with_options",
+            f"PnL without the price {beside}",
+            run,
+            run.change - run.parts.price + held,
+            quote,
+            of_capital=True,
+        ),
+    ]
 
 
 def _money(name: str, label: str, run: RunResult, units: int, quote: str, *, of_capital: bool) -> KeyNumber:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from keeper.app.report import backtest_options as options
 from keeper.app.report import backtest_tables as tables
 from keeper.app.report.backtest_charts import Chart, bands, charts, drawn, marks, runs, sentence, thinned
 from keeper.app.report.backtest_model import BacktestPage
@@ -25,6 +26,8 @@ def html(page: BacktestPage) -> str:
         "about": tables.about(page),
         "numbers": tables.numbers(page),
         "charts": "".join(_figure(chart) for chart in shown),
+        "protection": options.section(page),
+        "protection_link": options.link(page),
         "attribution": tables.attribution(page),
         "strategies": tables.strategies(page),
         "comparisons": tables.comparisons(page),
@@ -50,6 +53,7 @@ def document(page: BacktestPage, shown: list[Chart]) -> dict[str, Any]:
         "bands": bands(page),
         "marks": marks(page),
         "runs": runs(page),
+        **({"options": options.strikes(page)} if page.keeper.protection is not None else {}),
         "layers": [kind.value for kind in LayerKind],
         "regimes": [regime.value for regime in Regime],
     }

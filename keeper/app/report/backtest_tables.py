@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from itertools import starmap
 
 from keeper.app.cli import sentences, words
 from keeper.app.report.backtest_model import BLOCK, BacktestPage, Comparison
@@ -18,6 +17,7 @@ from keeper.app.report.backtest_numbers import (
     key_numbers,
     parts_of,
     shifts,
+    spoken,
     tokens,
 )
 from keeper.simulation.result import ActedRow, RunResult
@@ -73,7 +73,7 @@ def attribution(page: BacktestPage) -> str:
         else f"The parts do not add up: their sum is {total:,}, the change of value {run.change:,}."
     )
     return (
-        f'<p class="{"fits" if fits else "wrong"}">{said}</p>'
+        f'<p class="{"fits" if fits else "wrong"}">{said}{_beside(page)}</p>'
         f'{_scroll("Attribution")}<table class="attribution"><thead><tr>'
         f'<th scope="col">part</th><th scope="col">{escape(quote)}</th><th scope="col"><span class="hidden">bar</span></th>'
         f'<th scope="col">exactly, in 2<sup>&minus;64</sup> raw {escape(quote)}</th></tr></thead><tbody>{body}</tbody>'
@@ -82,24 +82,37 @@ def attribution(page: BacktestPage) -> str:
     )
 
 
+def _beside(page: BacktestPage) -> str:
+    """What the parts leave out, by name."""
+    run = page.keeper
+    if run.protection is None:
+        return ""
+    held = escape(words.money(run.options_model, page.quote))
+    return f" Options that are still held are in none of them: {held} by the model, beside the sum."
+
+
 def strategies(page: BacktestPage) -> str:
     """The keeper and its benchmarks side by side."""
     quote = page.quote
-    money = ("change of value", "price", "fees", "LVR", "own swaps", "gas", "PnL without the price")
+    optional = ("premiums", "payoffs") if page.keeper.protection is not None else ()
+    money = ("change of value", "price", "fees", "LVR", "own swaps", "gas", *optional, "PnL without the price")
     columns = [f"{name}, {quote}" for name in money]
     columns += ["the same, bps of capital a day", "deepest drawdown, %", "layers shifted"]
-    rows = list(starmap(_strategy, {"keeper": page.keeper, **page.benchmarks}.items()))
+    if optional:
+        columns.insert(len(money), f"with held options at model value, {quote}")
+    rows = [_strategy(name, run, optional) for name, run in {"keeper": page.keeper, **page.benchmarks}.items()]
     rows += [_track(name, values, len(columns)) for name, values in page.tracks.items()]
     return _table("Strategies", ["strategy", *columns], rows)
 
 
-def _strategy(name: str, run: RunResult) -> list[str]:
+def _strategy(name: str, run: RunResult, optional: Sequence[str]) -> list[str]:
     parts = parts_of(run)
-    told = [parts[part] for part in ("price", "fees", "lvr", "swaps", "gas")]
+    told = [parts[part] for part in ("price", "fees", "lvr", "swaps", "gas", *optional)]
     money = [run.change, *told, run.change - run.parts.price]
     return [
-        name,
+        spoken(name),
         *(_signed(tokens(run, one)) for one in money),
+        *([_signed(tokens(run, run.change - run.parts.price) + run.options_model)] if optional else []),
         _signed(hedged_bps(run)),
         _signed(deepest(column(run.rows.value))),
         f"{shifts(run):,}",
@@ -109,7 +122,7 @@ def _strategy(name: str, run: RunResult) -> list[str]:
 def _track(name: str, values: Sequence[float], columns: int) -> list[str]:
     known = [value for value in values if math.isfinite(value)]
     change = known[-1] - known[0] if known else None
-    return [name, _signed(change), *[""] * (columns - 3), _signed(deepest(column(values))), ""]
+    return [spoken(name), _signed(change), *[""] * (columns - 3), _signed(deepest(column(values))), ""]
 
 
 def comparisons(page: BacktestPage) -> str:
@@ -139,7 +152,7 @@ def _comparison(one: Comparison, scale: float) -> str:
                 f'<span class="dot" style="left:{mean:.2f}%"></span>'
             )
     return (
-        f'<tr><th scope="row">{escape(one.name)}</th><td>{_signed(one.mean_bps)}</td><td>{interval}</td>'
+        f'<tr><th scope="row">{escape(spoken(one.name))}</th><td>{_signed(one.mean_bps)}</td><td>{interval}</td>'
         f'<td class="bar"><span class="axis">{drawn}</span></td><td class="text">{says}</td></tr>'
     )
 

@@ -42,6 +42,7 @@ from keeper.app.settings.schema import (
     WalletSettings,
     WeightSettings,
 )
+from keeper.app.settings.venue_checks import hedge, venues
 from keeper.core.model.bar import MINUTE_S
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.policy import Shape
@@ -341,6 +342,8 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (_swap_pools, ("execution", "pools")),
     (_wallet, ("chain", "wallet", "run")),
     (_schedule, ("run",)),
+    (venues, ("chain",)),
+    (hedge, ("hedge",)),
 )
 """Each check with the sections that it reads, in the order of its arguments."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from keeper.adapters.calendar import toml_calendar
 from keeper.app.settings.checks import layers_of, wei
+from keeper.app.settings.hedge import to_hedge
 from keeper.app.settings.schema import PoolSettings, Settings
 from keeper.core.model.ladder import LayerKind, Regime
 from keeper.core.model.policy import (
@@ -60,6 +61,7 @@ def to_policy(settings: Settings) -> Policy:
         stress=_stress(settings),
         calendar=_calendar(settings),
         outside=_outside(settings, tokens),
+        hedge=to_hedge(settings.hedge),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from keeper.app.settings.hedge import HedgeSettings
 from keeper.app.settings.kinds import (
     Address,
     DecimalText,
@@ -24,6 +25,7 @@ from keeper.app.settings.kinds import (
     switch,
     whole,
 )
+from keeper.app.settings.venues import VenueSettings
 from keeper.core.model.policy import Adoption, Shape
 from keeper.simulation.presence import Presence
 
@@ -61,6 +63,7 @@ class TokenSettings(Section):
 
     address: Address = named("Where the token lives")
     decimals: int = whole(0, 36, "decimal places", "Decimals of one token")
+    symbols: Names = named("What it may call itself, where not by its name here", must_be='a list like ["USDC"]', default=())
     permit_name: str | None = named("EIP-2612 domain name; left out when the token has no permit", default=None)
     permit_version: str | None = named("EIP-2612 domain version", default=None)
 
@@ -100,6 +103,7 @@ class ChainSettings(Section):
     fees: FeeSettings
     aave_pool: Address | None = named("Aave v3 pool; without it no lending market is followed", default=None)
     feeds: dict[str, FeedSettings] = Field(default={}, description="Chainlink feeds by the name of their quote")
+    venues: VenueSettings = Field(default=VenueSettings(), description="Option venues")
 
 
 class PairSettings(Section):
@@ -340,6 +344,7 @@ class Settings(BaseSettings):
     triggers: TriggerSettings
     gates: GateSettings
     execution: ExecutionSettings
+    hedge: HedgeSettings
     wallet: WalletSettings
     run: RunSettings
     rpc: RpcSettings

@@ -122,3 +122,11 @@ def swapped(so_far: Attribution, before: Holdings, after: Holdings, then: Mark, 
 def paid_gas(so_far: Attribution, before: Holdings, after: Holdings, now: Mark) -> Attribution:
     """Add gas."""
     return replace(so_far, gas=so_far.gas + after.value(now) - before.value(now))
+
+
+def protected(so_far: Attribution, before: Holdings, after: Holdings, now: Mark) -> Attribution:
+    """Add an option that was bought or ended: what it cost is a premium, what it brought a payoff."""
+    change = after.value(now) - before.value(now)
+    if change < 0:
+        return replace(so_far, premiums=so_far.premiums + change)
+    return replace(so_far, payoffs=so_far.payoffs + change)

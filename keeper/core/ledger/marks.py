@@ -5,10 +5,12 @@ Marked at spot: it is what the amounts of the positions belong to, and the same 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from keeper.core.ledger.accounts import Books, holdings
 from keeper.core.model.ladder import Layer, LayerKind
+from keeper.core.model.option import OptionPosition, PositionState
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import MarketView
 from keeper.core.signals.prices import price_at_sqrt
@@ -46,6 +48,14 @@ class Marks:
     fees_owed_quote: float
     gas_wei: int
     gas_quote: float
+    premium_quote: float
+    """Paid for options."""
+    payoff_quote: float
+    """What ended options have brought."""
+    protection_gas_quote: float
+    """Of the gas, what options took."""
+    options_quote: float
+    """What held options would bring, not part of the value: by a sale now, or by their payoff once expired."""
     swap_cost_quote: float
     lvr_quote: float
     layers: tuple[LayerMark, ...]
@@ -59,6 +69,11 @@ class Marks:
     def against_hold_quote(self) -> float:
         """Gain over having held; negative for a loss."""
         return self.value_quote - self.hold_quote
+
+    @property
+    def protection_quote(self) -> float:
+        """What protection has brought so far, with what is held of it, less premiums and gas; negative where it cost more."""
+        return self.payoff_quote + self.options_quote - self.premium_quote - self.protection_gas_quote
 
 
 def mark(books: Books, view: MarketView, policy: Policy) -> Marks:
@@ -79,10 +94,22 @@ def mark(books: Books, view: MarketView, policy: Policy) -> Marks:
         fees_owed_quote=fees_quote(policy, price, view.ladder.positions),
         gas_wei=books.gas_wei,
         gas_quote=books.gas_quote,
+        premium_quote=raw_to_quote(policy, price, books.premium0, books.premium1),
+        payoff_quote=raw_to_quote(policy, price, books.payoff0, books.payoff1),
+        protection_gas_quote=books.protection_gas_quote,
+        options_quote=math.fsum(option_quote(position, policy, price) for position in view.protection.positions),
         swap_cost_quote=books.swap_cost_quote,
         lvr_quote=books.lvr_quote,
         layers=tuple(_layer(view, policy, layer, price, value) for layer in view.ladder.layers),
     )
+
+
+def option_quote(position: OptionPosition, policy: Policy, price: float) -> float:
+    """What a held option would bring, in tokens of the quote: by a sale now, or by its payoff once expired."""
+    sells = position.state in {PositionState.OPEN, PositionState.ITM_EXERCISABLE}
+    pays = position.claimable if sells else position.intrinsic
+    whole: float = pays.raw / 10**pays.token.decimals
+    return whole * (price if pays.token.address == policy.base.address else 1.0)
 
 
 def _layer(view: MarketView, policy: Policy, layer: Layer, price: float, total: float) -> LayerMark:

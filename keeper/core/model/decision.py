@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from keeper.core.model.ladder import LayerKind, Regime, TargetLayer
+from keeper.core.model.option import CloseHow, OptionPosition, OptionQuote
+from keeper.core.model.token import TokenAmount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,30 @@ class ExitAll:
     kind: Literal["exit"] = "exit"
 
 
-Move = OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuyProtection:
+    """Buy an option for a tier of the hedge ladder."""
+
+    tier: str
+    quote: OptionQuote
+    max_cost: TokenAmount
+    """Premium and fee together, raw units, rounded up."""
+    kind: Literal["buy"] = "buy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndProtection:
+    """End a held option: exercise it, redeem it, sell it, or clear it away."""
+
+    position: OptionPosition
+    how: CloseHow
+    min_out: TokenAmount
+    """Raw units, rounded up."""
+    kind: Literal["end"] = "end"
+
+
+Move = OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll | BuyProtection | EndProtection
+ProtectionMove = BuyProtection | EndProtection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +115,8 @@ class Decision:
     """Since when the readings have asked for a calmer regime; carried into the next cycle's memory."""
     volatility: float | None
     """The annualised forecast; widths are made of it, times what score and calendar ask for. None when there was none."""
+    awake: tuple[str, ...] = ()
+    """Tiers of the hedge ladder that are awake."""
 
     @property
     def is_hold(self) -> bool:

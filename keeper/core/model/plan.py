@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from keeper.core.model.ladder import LayerKind, TargetBand, TickRange
+from keeper.core.model.option import CloseHow, OptionPosition, OptionQuote
 from keeper.core.model.token import TokenAmount
 
 
@@ -100,12 +101,36 @@ class Unwrap:
     kind: Literal["unwrap"] = "unwrap"
 
 
-Step = Decrease | Collect | Burn | Swap | Mint | Increase | Wrap | Unwrap
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOption:
+    """Buy what a venue quoted."""
+
+    quote: OptionQuote
+    max_cost: TokenAmount
+    """Most to pay, premium and fee together, raw units, rounded up from the quote by the allowed slippage."""
+    kind: Literal["open_option"] = "open_option"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseOption:
+    """End a held option."""
+
+    position: OptionPosition
+    how: CloseHow
+    min_out: TokenAmount
+    """Least to receive, raw units, rounded up."""
+    kind: Literal["close_option"] = "close_option"
+
+
+OptionStep = OpenOption | CloseOption
+Step = Decrease | Collect | Burn | Swap | Mint | Increase | Wrap | Unwrap | OptionStep
 
 
 class StageKind(StrEnum):
     """The legal stopping points of a plan: after each stage every token is in the wallet or in a position of ours."""
 
+    PROTECT = "protect"
+    """One option, bought or ended; before everything else, so that the ladder never takes a risk that was to be covered."""
     WRAP = "wrap"
     WITHDRAW = "withdraw"
     SWAP = "swap"
@@ -118,6 +143,15 @@ class Stage:
 
     kind: StageKind
     steps: tuple[Step, ...]
+
+    @property
+    def option(self) -> OptionStep | None:
+        """The step of a stage that buys or ends one option; None for every other stage."""
+        match self.steps:
+            case (OpenOption() | CloseOption() as step,) if self.kind is StageKind.PROTECT:
+                return step
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +253,10 @@ class Simulated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotDone:
-    """The stage did not happen and nothing of it is pending: refused before the send, or mined and reverted."""
+    """The stage did not happen and nothing of it is pending: refused before the send, or mined and reverted.
+
+    Of an option that takes several transactions some may have happened; the next view tells what is held.
+    """
 
     why: str
     tx_hashes: tuple[str, ...]
@@ -229,7 +266,10 @@ class NotDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """A transaction was handed out and its fate is open; recovery settles it before anything else."""
+    """A transaction was handed out, and its fate is open or what it allowed is not taken back.
+
+    Recovery settles it before anything else.
+    """
 
     tx_hash: str
     kind: Literal["unknown"] = "unknown"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from keeper.core.model.calendar import NO_CALENDAR, Calendar
+from keeper.core.model.hedge import NO_HEDGE, HedgePolicy
 from keeper.core.model.ladder import LayerKind, Regime
 from keeper.core.model.pool import PoolKey
 from keeper.core.model.token import Token
@@ -268,6 +269,7 @@ class Policy:
     stress: StressPolicy = StressPolicy()
     calendar: CalendarPolicy = CalendarPolicy()
     outside: OutsidePolicy = OutsidePolicy()
+    hedge: HedgePolicy = NO_HEDGE
 
     def pool(self, address: str) -> PoolKey:
         """The configured pool with this address.

@@ -8,7 +8,7 @@ from enum import StrEnum
 from keeper.core.model.bar import Quote, Sample
 from keeper.core.model.decision import Decision
 from keeper.core.model.ladder import LayerKind, Position
-from keeper.core.model.plan import Plan, StageKind, StageOutcome
+from keeper.core.model.plan import OptionStep, Plan, StageKind, StageOutcome
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import BlockPrice, BlockRef, PoolView
 from keeper.core.model.view import Gas, MarketView, SignalReading, Wallet
@@ -80,6 +80,8 @@ class Intent:
     layers: tuple[LayerKind, ...]
     """Layers of the stage's mints, in order: how minted positions find their layers after a crash."""
     deadline_s: int
+    option: OptionStep | None = None
+    """Of a stage of protection: how it is known after a crash which calls it takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

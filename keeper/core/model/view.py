@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from keeper.core.model.bar import HistoryRef
 from keeper.core.model.ladder import Ladder, LayerKind, Regime
+from keeper.core.model.option import NO_PROTECTION, ProtectionView
 from keeper.core.model.pool import BlockRef, PoolView
 from keeper.core.model.token import TokenAmount
 
@@ -63,6 +64,48 @@ class GasPaid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Premium:
+    """What one purchase of protection cost."""
+
+    timestamp_s: int
+    tier: str
+    raw: int
+    """Raw units of the quote, premium and fee."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exercisable:
+    """A held option that is in the money and pays only until a deadline."""
+
+    venue: str
+    id: str
+    """The venue's own."""
+    act_before_s: int
+    """Chain time after which its payoff is lost."""
+    worth_quote: float
+    """What it owes, in tokens of the quote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeMemory:
+    """What happened to protection in earlier cycles."""
+
+    awake: tuple[str, ...] = ()
+    """Tiers that were awake at the last cycle."""
+    premiums: tuple[Premium, ...] = ()
+    """Of the last 365 days, oldest first."""
+    fees_quote: float = 0.0
+    """Fees that the ladder has earned, decayed with the budget's time constant, in tokens of the quote."""
+    uncollected_quote: float = 0.0
+    """Fees that were owed at the last cycle, in tokens of the quote."""
+    exercisable: tuple[Exercisable, ...] = ()
+    """What the last cycle left in the money and unexercised."""
+
+
+NO_HEDGE_MEMORY = HedgeMemory()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What the keeper carries from cycle to cycle; part of the view, so that a replay needs nothing else."""
 
@@ -80,6 +123,7 @@ class Memory:
     """Chain times at which layers were placed anew in the last 24 hours, first placements not counted, oldest first."""
     gas_paid: tuple[GasPaid, ...]
     """Of the last 24 hours, oldest first."""
+    hedge: HedgeMemory = NO_HEDGE_MEMORY
 
     def layer(self, kind: LayerKind) -> LayerMemory | None:
         """Memory of the layer of that role; None when it was never placed."""
@@ -98,6 +142,7 @@ class MarketView:
     ladder: Ladder
     history: HistoryRef
     memory: Memory
+    protection: ProtectionView = NO_PROTECTION
 
     @property
     def now_s(self) -> int:

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
-from keeper.core.model.decision import CloseLayer, CompoundLayer, Decision, ExitAll, OpenLayer, ShiftLayer
+from keeper.core.model.decision import (
+    BuyProtection,
+    CloseLayer,
+    CompoundLayer,
+    Decision,
+    ExitAll,
+    OpenLayer,
+    ProtectionMove,
+    ShiftLayer,
+)
 from keeper.core.model.ladder import Position, TargetBand, TargetLayer
 from keeper.core.model.plan import Burn, Collect, Decrease, Placement, Step
 from keeper.core.model.policy import Policy
@@ -42,7 +51,7 @@ def diff(view: MarketView, decision: Decision, policy: Policy, price: Price) -> 
     scale = _scale(view, decision, policy, price)
     withdrawals: list[Step] = []
     placements: list[Placement] = []
-    for move in decision.moves:
+    for move in _of_layers(decision):
         if isinstance(move, OpenLayer | ShiftLayer):
             change = _place_layer(view, move, policy, price, scale)
         elif isinstance(move, CompoundLayer):
@@ -59,8 +68,12 @@ def _scale(view: MarketView, decision: Decision, policy: Policy, price: Price) -
     """What the funds reach for over what is wanted, at most 1."""
     whole = Decimal(worth(view, policy).total)
     reach = price.value(*wallet_purse(view, policy).spendable)
+    for bought in decision.moves:
+        if isinstance(bought, BuyProtection):
+            reach -= Decimal(bought.max_cost.raw).scaleb(-bought.max_cost.token.decimals)
+    reach = max(reach, Decimal(0))
     wanted = Decimal(0)
-    for move in decision.moves:
+    for move in _of_layers(decision):
         reach += sum((_worth(position, price) for position in _touched(view, move)), Decimal(0))
         if isinstance(move, OpenLayer | ShiftLayer):
             wanted += Decimal(move.target.weight) * whole
@@ -68,6 +81,10 @@ def _scale(view: MarketView, decision: Decision, policy: Policy, price: Price) -
             # Its principal is no fund for others, and its fees are its own.
             reach -= sum((_worth(position, price) for position in _touched(view, move)), Decimal(0))
     return min(Decimal(1), reach / wanted) if wanted > 0 else Decimal(1)
+
+
+def _of_layers(decision: Decision) -> tuple[OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll, ...]:
+    return tuple(move for move in decision.moves if not isinstance(move, ProtectionMove))
 
 
 def _touched(view: MarketView, move: OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll) -> tuple[Position, ...]:

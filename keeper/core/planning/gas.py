@@ -9,12 +9,12 @@ from keeper.core.model.plan import Stage
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import MarketView
 from keeper.core.planning.price import Price
-from keeper.core.strategy.gas import stage_gas
+from keeper.core.strategy.gas import gas_of
 
 
 def gas_units(stages: Sequence[Stage]) -> int:
-    """Gas units of all stages, one transaction each."""
-    return sum(stage_gas([type(step) for step in stage.steps]) for stage in stages)
+    """Gas units of all stages: one transaction each, and for an option what its venue says."""
+    return sum(gas_of(stage.steps) for stage in stages)
 
 
 def gas_price_wei(view: MarketView) -> int:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from decimal import localcontext
 
 from keeper.core.model.codec import digest
-from keeper.core.model.decision import Decision, ExitAll
+from keeper.core.model.decision import BuyProtection, Decision, EndProtection, ExitAll
 from keeper.core.model.plan import (
+    CloseOption,
     Done,
+    NotDone,
+    OpenOption,
     Placement,
     Plan,
     Simulated,
@@ -22,6 +25,7 @@ from keeper.core.model.plan import (
     Wrap,
 )
 from keeper.core.model.policy import Policy
+from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView
 from keeper.core.planning.bounds import plan_bounds
 from keeper.core.planning.depth import pools_without
@@ -59,12 +63,13 @@ def plan(view: MarketView, decision: Decision, policy: Policy) -> Plan | None:
         price = protected_price(view, policy)
         change = diff(view, decision, policy, price)
         withdrawals = (*change.withdrawals, *_kept_wrapped(view, decision, policy, change.withdrawals))
-        before = (Stage(kind=StageKind.WITHDRAW, steps=withdrawals),) if change.withdrawals else ()
+        protect = _protect(decision)
+        before = (*protect, *((Stage(kind=StageKind.WITHDRAW, steps=withdrawals),) if change.withdrawals else ()))
         market = _market(view, policy, price, change.placements, before, volatility=decision.volatility)
-        purse = wallet_purse(view, policy).plus(*returned(view, change.withdrawals))
+        purse = _without_premiums(wallet_purse(view, policy), protect).plus(*returned(view, change.withdrawals))
         ways = all_ways(market, purse)
         taken = best_way(ways, policy.execution.unplaced_tolerance)
-        stages = (*_unwrap(view, policy, taken), *before, *taken.stages)
+        stages = (*protect, *_unwrap(view, policy, taken), *before[len(protect) :], *taken.stages)
         if not stages:
             return None
         view_digest = digest(view)
@@ -92,7 +97,7 @@ def resize(plan: Plan, view: MarketView, policy: Policy, outcomes: Sequence[Stag
         outcomes: of the plan's first stages, in order.
 
     Raises:
-        ValueError: a stage did not happen, or there are more outcomes than stages.
+        ValueError: a stage did not happen that is not the exit of an option, or there are more outcomes than stages.
     """
     if len(outcomes) > len(plan.stages):
         raise ValueError(f"{len(outcomes)} outcomes for {len(plan.stages)} stages")
@@ -101,7 +106,7 @@ def resize(plan: Plan, view: MarketView, policy: Policy, outcomes: Sequence[Stag
         return plan
     with localcontext(ARITHMETIC):
         purse = _purse_after(plan, view, policy, outcomes)
-        fixed = tuple(stage for stage in pending if stage.kind in {StageKind.WRAP, StageKind.WITHDRAW})
+        fixed = tuple(stage for stage in pending if stage.kind not in {StageKind.SWAP, StageKind.PLACE})
         way = _sized_way(plan, view, policy, purse, executed)
         return replace(plan, stages=(*executed, *fixed, *way.stages))
 
@@ -127,6 +132,28 @@ def _market(
     )
 
 
+def _protect(decision: Decision) -> tuple[Stage, ...]:
+    """A stage for every option: what is held is ended before anything is bought, and all of it before the ladder moves."""
+    ended = [
+        CloseOption(position=move.position, how=move.how, min_out=move.min_out)
+        for move in decision.moves
+        if isinstance(move, EndProtection)
+    ]
+    bought = [
+        OpenOption(quote=move.quote, max_cost=move.max_cost) for move in decision.moves if isinstance(move, BuyProtection)
+    ]
+    steps: list[Step] = [*ended, *bought]
+    return tuple(Stage(kind=StageKind.PROTECT, steps=(step,)) for step in steps)
+
+
+def _without_premiums(purse: Purse, stages: Iterable[Stage]) -> Purse:
+    """What is left when every purchase costs the most that it may; what an option pays is counted when it has come."""
+    for step in _steps(stages):
+        if isinstance(step, OpenOption):
+            purse = purse.after([TokenAmount(token=step.max_cost.token, raw=-step.max_cost.raw)])
+    return purse
+
+
 def _kept_wrapped(view: MarketView, decision: Decision, policy: Policy, withdrawals: Sequence[Step]) -> tuple[Step, ...]:
     """An exit hands over tokens: what would come back as native currency stays in its wrapped token."""
     if policy.wrapped_native is None or not any(isinstance(move, ExitAll) for move in decision.moves):
@@ -148,17 +175,20 @@ def _purse_after(plan: Plan, view: MarketView, policy: Policy, outcomes: Sequenc
     """The wallet with what executed stages gave and what pending withdrawals are expected to give."""
     purse = wallet_purse(view, policy)
     for stage, outcome in zip(plan.stages, outcomes, strict=False):
+        if isinstance(outcome, NotDone) and isinstance(stage.option, CloseOption):
+            continue
         if not isinstance(outcome, Done | Simulated):
             raise ValueError(  # ruff: ignore[type-check-without-type-error] - the outcome's kind is its value
                 f"stage {stage.kind} did not happen; its plan is not resumed"
             )
         purse = purse.after(outcome.deltas)
-    pending = (stage for stage in plan.stages[len(outcomes) :] if stage.kind is StageKind.WITHDRAW)
-    return purse.plus(*returned(view, _steps(pending)))
+    pending = plan.stages[len(outcomes) :]
+    withdrawals = (stage for stage in pending if stage.kind is StageKind.WITHDRAW)
+    return _without_premiums(purse, pending).plus(*returned(view, _steps(withdrawals)))
 
 
 def _sized_way(plan: Plan, view: MarketView, policy: Policy, purse: Purse, executed: Sequence[Stage]) -> Way:
-    before = tuple(stage for stage in plan.stages if stage.kind is StageKind.WITHDRAW)
+    before = tuple(stage for stage in plan.stages if stage.kind in {StageKind.PROTECT, StageKind.WITHDRAW})
     market = _market(view, policy, protected_price(view, policy), plan.placements, before, volatility=None)
     swapped = _swap_of(executed)
     if swapped is not None:

@@ -23,6 +23,8 @@ from keeper.core.signals import names
 from keeper.core.strategy import benefit, gates, triggers
 from keeper.core.strategy.caution import Caution, caution, cautious_weights
 from keeper.core.strategy.compound import worth_compounding
+from keeper.core.strategy.hedge.proposal import Protection, propose
+from keeper.core.strategy.hedge.uncovered import held_back, more_careful, smaller
 from keeper.core.strategy.regime import RegimeState, Weather, next_regime, weather
 from keeper.core.strategy.sight import KINDS, Sight
 from keeper.core.strategy.targets import extent, target_layer
@@ -35,6 +37,7 @@ _ASKED = frozenset(
         names.VOLATILITY_POOL_IMPLIED,
         names.STRESS_SCORE,
         names.CALENDAR,
+        names.VOLATILITY_OUTSIDE,
     }
 )
 """The readings that a decision is made from; picked once, as each is looked for several times."""
@@ -53,6 +56,8 @@ class _Frame(NamedTuple):
     worth: Worth
     closed: tuple[Veto, ...]
     """Gates that refuse every move of this cycle."""
+    held_back: tuple[Veto, ...]
+    """Gates that refuse to place anything."""
 
 
 class _Proposal(NamedTuple):
@@ -87,21 +92,10 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
     """
     asked = tuple([reading for reading in readings if reading.name in _ASKED])
     seen = weather(asked, policy)
-    state = next_regime(view.memory, seen, policy.regimes, policy.stress, view.now_s)
     careful = caution(asked, policy)
-    held = worth(view, policy)
-    unsure = gates.data_quality(seen.forecast)
-    frame = _Frame(
-        view=view,
-        policy=policy,
-        state=state,
-        careful=careful,
-        weights=cautious_weights(policy.ladder, policy.ladder.weights_in(state.regime), careful.insurance),
-        odds=benefit.odds(asked, held.price),
-        worth=held,
-        closed=_present((unsure, gates.price_band(view, policy, held.price), gates.base_fee(view, policy))),
-    )
-    done = _Proposal(free_quote=held.wallet)
+    frame, protection = _framed(view, asked, policy, seen, careful)
+    held, state, careful = frame.worth, frame.state, frame.careful
+    done = _Proposal(free_quote=max(held.wallet - protection.spent_quote, 0.0))
     inner: TickRange | None = None
     sights: list[Sight] = []
     for kind in KINDS:
@@ -114,19 +108,46 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
         for sight in sights:
             done = _top_up(frame, sight, done)
     quote_protection = triggers.protect(careful, policy)
-    reasons = done.reasons if quote_protection is None else (*done.reasons, quote_protection)
-    vetoes = done.vetoes
+    reasons = (*protection.reasons, *done.reasons, *(() if quote_protection is None else (quote_protection,)))
+    vetoes = (*protection.vetoes, *done.vetoes)
     if not done.moves:
         reasons = (*reasons, *_explained(seen, policy))
-        vetoes = (*vetoes, *_present((unsure,)))
+        vetoes = (*vetoes, *_present((gates.data_quality(seen.forecast),)))
     return Decision(
-        moves=done.moves,
+        moves=(*protection.moves, *done.moves),
         reasons=reasons,
         vetoes=tuple(dict.fromkeys(vetoes)),
         regime=state.regime,
         lower_regime_since_s=state.lower_since_s,
         volatility=seen.forecast.value,
+        awake=protection.awake,
     )
+
+
+def _framed(
+    view: MarketView, readings: tuple[SignalReading, ...], policy: Policy, seen: Weather, careful: Caution
+) -> tuple[_Frame, Protection]:
+    """What holds for every layer; protection is settled first, since the ladder depends on what is covered."""
+    state = next_regime(view.memory, seen, policy.regimes, policy.stress, view.now_s)
+    held = worth(view, policy)
+    closed = _present(
+        (gates.data_quality(seen.forecast), gates.price_band(view, policy, held.price), gates.base_fee(view, policy))
+    )
+    protection = _protection(view, readings, policy, careful, held.total, closed)
+    careful = more_careful(careful, protection, policy.hedge)
+    weights = cautious_weights(policy.ladder, policy.ladder.weights_in(state.regime), careful.insurance)
+    frame = _Frame(
+        view=view,
+        policy=policy,
+        state=state,
+        careful=careful,
+        weights=smaller(weights, protection, policy.hedge),
+        odds=benefit.odds(readings, held.price),
+        worth=held,
+        closed=closed,
+        held_back=held_back(protection, policy.hedge),
+    )
+    return frame, protection
 
 
 def exit_decision(view: MarketView) -> Decision:
@@ -140,6 +161,19 @@ def exit_decision(view: MarketView) -> Decision:
         lower_regime_since_s=view.memory.lower_regime_since_s,
         volatility=None,
     )
+
+
+def _protection(
+    view: MarketView,
+    readings: tuple[SignalReading, ...],
+    policy: Policy,
+    careful: Caution,
+    capital_quote: float,
+    closed: tuple[Veto, ...],
+) -> Protection:
+    if not policy.hedge.tiers and not view.protection.positions:
+        return Protection()
+    return propose(view, readings, policy, careful, capital_quote, closed)
 
 
 def _sight(frame: _Frame, kind: LayerKind, inner: TickRange | None) -> Sight:
@@ -187,12 +221,13 @@ def _judge(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
 def _open(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
     reasons = (triggers.missing(sight),)
     if sight.target is None:
-        return _refused(so_far, reasons, frame.closed)
+        return _refused(so_far, reasons, (*frame.closed, *frame.held_back))
     value = min(sight.weight * sight.total_quote, so_far.free_quote)
     price = frame.worth.price
     expense = benefit.shift_expense(frame.view, frame.policy, sight.target, (), value, price)
     vetoes = (
         *frame.closed,
+        *frame.held_back,
         *_present(
             (
                 gates.twap(frame.view, frame.policy, _pools(sight), sight.kind),
@@ -218,6 +253,7 @@ def _top_up(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
     expense = benefit.shift_expense(view, policy, target, (), short.found, price)
     vetoes = (
         *frame.closed,
+        *frame.held_back,
         *_present(
             (
                 gates.twap(view, policy, _pools(sight), sight.kind),
@@ -255,7 +291,7 @@ def _close(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
 def _shift(frame: _Frame, sight: Sight, reasons: tuple[Reason, ...], so_far: _Proposal) -> _Proposal:
     view, policy, chances = frame.view, frame.policy, frame.odds
     if sight.target is None or chances is None:
-        return _refused(so_far, reasons, frame.closed)
+        return _refused(so_far, reasons, (*frame.closed, *frame.held_back))
     fired = {reason.trigger for reason in reasons}
     value = min(sight.weight * sight.total_quote, sight.value_quote + so_far.free_quote)
     moved = abs(sight.share - sight.weight) * sight.total_quote if fired == {triggers.REGIME} else value
@@ -273,7 +309,7 @@ def _shift(frame: _Frame, sight: Sight, reasons: tuple[Reason, ...], so_far: _Pr
         gain = benefit.income_from(view, policy, sight.target, value, chances)
         gain -= benefit.income_of(view, policy, sight.live, chances)
         checks.append(gates.cost(sight.kind, gain, expense.total_quote, policy))
-    vetoes = (*frame.closed, *_present(checks))
+    vetoes = (*frame.closed, *frame.held_back, *_present(checks))
     if vetoes:
         return _refused(so_far, reasons, vetoes)
     move = ShiftLayer(target=sight.target, token_ids=sight.token_ids)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keeper.core.model.plan import Burn, Collect, Decrease, Increase, Mint, Step, Swap, Unwrap, Wrap
+from keeper.core.model.plan import Burn, CloseOption, Collect, Decrease, Increase, Mint, OpenOption, Step, Swap, Unwrap, Wrap
 
 _UNITS: dict[type[Step], int] = {
     Decrease: 225_000,
@@ -31,12 +31,19 @@ _LEAST_BUNDLED = 15_000
 
 
 def step_gas(kind: type[Step]) -> int:
-    """Gas units of a step in a transaction of its own."""
+    """Gas units of a step of the ladder in a transaction of its own."""
     return _UNITS[kind]
 
 
+def gas_of(steps: Sequence[Step]) -> int:
+    """Gas units of a stage's steps: those of the ladder share a transaction, an option takes what its venue says."""
+    bought = [step.quote.gas_open for step in steps if isinstance(step, OpenOption)]
+    ended = [step.position.gas_close for step in steps if isinstance(step, CloseOption)]
+    return sum(bought) + sum(ended) + stage_gas([type(s) for s in steps if not isinstance(s, OpenOption | CloseOption)])
+
+
 def stage_gas(kinds: Sequence[type[Step]]) -> int:
-    """Gas units of steps that share a transaction; 0 for none."""
+    """Gas units of steps of the ladder that share a transaction; 0 for none."""
     if not kinds:
         return 0
     first, *others = (_UNITS[kind] for kind in kinds)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from keeper.core.model.decision import Decision, OpenLayer, ShiftLayer
+from keeper.core.model.decision import BuyProtection, Decision, OpenLayer, ShiftLayer
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.plan import Done, NotDone, StageKind
 from keeper.core.model.policy import Policy
 from keeper.core.model.record import StageRecord
 from keeper.core.model.view import (
     GasPaid,
+    HedgeMemory,
     LayerMemory,
     MarketView,
     Memory,
+    Premium,
     Quality,
     SignalReading,
     find_reading,
 )
 from keeper.core.signals import names
+from keeper.core.strategy.hedge.budget import next_budget
+from keeper.core.strategy.hedge.carried import carried_out
+from keeper.core.strategy.hedge.deadline import left_exercisable
 from keeper.core.strategy.sight import KINDS, drift_share, is_outside
 from keeper.core.strategy.targets import extent
 
@@ -63,7 +68,35 @@ def advance(
         layers=tuple([layer for layer in layers if layer is not None]),
         shifts_s=(*[moment for moment in memory.shifts_s if now_s - moment < DAY_S], *[now_s for _ in shifted]),
         gas_paid=_gas_paid(memory, stages, now_s),
+        hedge=_hedge(view, decision, stages, policy) if _remembers_hedge(view, policy) else memory.hedge,
     )
+
+
+def _hedge(view: MarketView, decision: Decision, stages: tuple[StageRecord, ...], policy: Policy) -> HedgeMemory:
+    """Premiums that were really paid, told by what their stages took, fees up to here, and duties that are left."""
+    bought = [
+        Premium(timestamp_s=view.now_s, tier=move.tier, raw=_paid(outcome, policy))
+        for move, outcome in carried_out(decision, stages)
+        if isinstance(move, BuyProtection)
+    ]
+    collected = any(stage.kind is StageKind.WITHDRAW for stage in stages if isinstance(stage.outcome, Done))
+    return next_budget(
+        view,
+        policy,
+        awake=decision.awake,
+        collected=collected,
+        bought=tuple(bought),
+        exercisable=left_exercisable(view, decision, stages, policy),
+    )
+
+
+def _remembers_hedge(view: MarketView, policy: Policy) -> bool:
+    """Whoever holds options has duties, also where nothing more is bought."""
+    return bool(policy.hedge.tiers or view.protection.positions or view.memory.hedge.exercisable)
+
+
+def _paid(outcome: Done, policy: Policy) -> int:
+    return -sum(delta.raw for delta in outcome.deltas if delta.token.address == policy.quote.address)
 
 
 def _layer(view: MarketView, policy: Policy, kind: LayerKind, *, placed_now: bool) -> LayerMemory | None:

@@ -18,7 +18,8 @@ from keeper.core.v3math.reverts import ObservationTooOldError
 from keeper.core.v3math.units import MAX_UINT160
 
 _MAX_UINT32 = (1 << 32) - 1
-_MAX_CARDINALITY = (1 << 16) - 1
+MOST_OBSERVATIONS = (1 << 16) - 1
+"""Places that a ring can have."""
 _INT56_HALF = 1 << 55
 
 
@@ -40,7 +41,11 @@ _PAID_FOR = Observation(1, 0, 0, initialized=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OracleSnapshot:
-    """An oracle as a value."""
+    """An oracle as a value.
+
+    Raises:
+        ValueError: the newest observation lies outside the places in use, or those outside the ring.
+    """
 
     index: int
     """Of the newest observation."""
@@ -48,6 +53,11 @@ class OracleSnapshot:
     """How many places are in use, 1 to 65_535."""
     observations: tuple[Observation, ...]
     """Every place, those that are only paid for included."""
+
+    def __post_init__(self) -> None:
+        places = len(self.observations)
+        if not 0 <= self.index < self.cardinality <= places <= MOST_OBSERVATIONS:
+            raise ValueError(f"observation {self.index} of {self.cardinality} is none of a ring of {places}")
 
 
 class Oracle:
@@ -92,8 +102,8 @@ class Oracle:
 
         Ref: ``Oracle.sol`` grow, ``UniswapV3Pool.sol`` increaseObservationCardinalityNext.
         """
-        if not 0 <= cardinality_next <= _MAX_CARDINALITY:
-            raise ValueError(f"{cardinality_next} observations lie outside [0, {_MAX_CARDINALITY}]")
+        if not 0 <= cardinality_next <= MOST_OBSERVATIONS:
+            raise ValueError(f"{cardinality_next} observations lie outside [0, {MOST_OBSERVATIONS}]")
         self._ring.extend([_PAID_FOR] * (cardinality_next - len(self._ring)))
 
     def write(self, timestamp_s: int, tick: int, liquidity: int) -> None:
@@ -181,18 +191,20 @@ class Oracle:
 
     def _search(self, now_s: int, target_s: int) -> tuple[Observation, Observation]:
         """Ref: ``Oracle.sol`` binarySearch."""
-        low = (self.index + 1) % self.cardinality
-        high = low + self.cardinality - 1
+        ring, cardinality = self._ring, self.cardinality
+        low = (self.index + 1) % cardinality
+        high = low + cardinality - 1
+        age_s = (now_s - target_s) & _MAX_UINT32
         while True:
             middle = (low + high) // 2
-            before = self._ring[middle % self.cardinality]
+            before = ring[middle % cardinality]
             if not before.initialized:
                 low = middle + 1
                 continue
-            after = self._ring[(middle + 1) % self.cardinality]
-            if not _lte(now_s, before.timestamp_s, target_s):
+            after = ring[(middle + 1) % cardinality]
+            if (now_s - before.timestamp_s) & _MAX_UINT32 < age_s:
                 high = middle - 1
-            elif not _lte(now_s, target_s, after.timestamp_s):
+            elif (now_s - after.timestamp_s) & _MAX_UINT32 > age_s:
                 low = middle + 1
             else:
                 return before, after
@@ -208,7 +220,7 @@ def _transform(last: Observation, timestamp_s: int, tick: int, liquidity: int) -
         timestamp_s & _MAX_UINT32,
         _int56(last.tick_cumulative + tick * since_s),
         (last.seconds_per_liquidity_cumulative_x128 + (since_s << 128) // (liquidity or 1)) & MAX_UINT160,
-        initialized=True,
+        True,
     )
 
 

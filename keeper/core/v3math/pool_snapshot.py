@@ -1,4 +1,4 @@
-"""A whole pool as a value: ticks, positions, fees. Ref: ``UniswapV3Pool.sol``, ``Position.sol``."""
+"""A whole pool as a value: ticks, positions, fees, observations. Ref: ``UniswapV3Pool.sol``, ``Position.sol``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from keeper.core.v3math.oracle import OracleSnapshot
 from keeper.core.v3math.tick import TickInfo
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 
@@ -34,7 +35,7 @@ class PositionInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSnapshot:
-    """A pool at one moment, observations apart.
+    """A pool at one moment.
 
     Positions may be incomplete (a chain does not list them); ticks may not.
 
@@ -56,6 +57,8 @@ class PoolSnapshot:
     ticks: Mapping[int, TickInfo] = field(default_factory=dict)
     """The initialised ticks."""
     positions: Mapping[PositionKey, PositionInfo] = field(default_factory=dict)
+    observations: OracleSnapshot | None = None
+    """None where its source does not tell them."""
 
     def __post_init__(self) -> None:
         if not get_sqrt_ratio_at_tick(self.tick) <= self.sqrt_price_x96 <= get_sqrt_ratio_at_tick(self.tick + 1):

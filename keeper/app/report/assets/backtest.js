@@ -3,7 +3,8 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const AXIS_WIDTH = 84, LINE_COLOURS = 8, PRINT_WIDTH = 690, MARK_SIZE = 5, MOST_TRIANGLES = 120, RUG = 9;
   const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
-  const HEIGHTS = { price: 360, value: 260, earned: 260, hedged: 260, regime: 130 };
+  const HEIGHTS = { price: 360, value: 260, earned: 260, hedged: 260, options: 260, regime: 130 };
+  const held = data.options ?? [], OPTION_DASH = [3, 3];
   const sync = uPlot.sync("time");
   const drawn = new Map();
   const colours = {};
@@ -15,7 +16,7 @@
   const readColours = () => {
     const style = getComputedStyle(document.documentElement);
     const lines = Array.from({ length: LINE_COLOURS }, (_, at) => `c${at}`);
-    for (const name of ["text", "muted", "grid", "price", "mark", ...lines, ...data.layers, ...data.regimes])
+    for (const name of ["text", "muted", "grid", "price", "mark", "put", "call", ...lines, ...data.layers, ...data.regimes])
       colours[name] = style.getPropertyValue("--" + name).trim();
   };
 
@@ -73,6 +74,19 @@
     }
   });
 
+  const strikes = (u) => clipped(u, (ctx) => {
+    ctx.lineWidth = 2 * devicePixelRatio;
+    ctx.setLineDash(OPTION_DASH.map((length) => length * devicePixelRatio));
+    for (const [kind, strike, from, until] of held) {
+      const left = u.valToPos(from, "x", true), y = u.valToPos(strike, "y", true);
+      ctx.strokeStyle = colours[kind];
+      ctx.beginPath();
+      ctx.moveTo(left, y);
+      ctx.lineTo(Math.max(u.valToPos(until, "x", true), left + 2), y);
+      ctx.stroke();
+    }
+  });
+
   const triangle = (ctx, x, y, size) => {
     ctx.beginPath();
     ctx.moveTo(x, y);
@@ -105,6 +119,11 @@
       if (min !== null && min !== undefined && (until < min || from > max)) continue;
       bottom = Math.min(bottom, Math.max(lower, low - room));
       top = Math.max(top, Math.min(upper, high + room));
+    }
+    for (const [, strike, from, until] of held) {
+      if (min !== null && min !== undefined && (until < min || from > max)) continue;
+      bottom = Math.min(bottom, Math.max(strike, low - room));
+      top = Math.max(top, Math.min(strike, high + room));
     }
     return padded(bottom, top);
   };
@@ -201,7 +220,7 @@
     axes: axes(chart),
     hooks: {
       drawClear: chart.id === "price" ? [layers] : SHADED.has(chart.id) ? [shade] : [],
-      draw: [(u) => { if (chart.id === "price") marks(u); figure.dataset.drawn = "true"; }],
+      draw: [(u) => { if (chart.id === "price") { strikes(u); marks(u); } figure.dataset.drawn = "true"; }],
       setCursor: [(u) => show(figure, chart, u.cursor.idx)],
       setScale: [(u, key) => {
         if (key !== "x") return;
@@ -233,9 +252,11 @@
     const box = figure.querySelector(".legend");
     box.replaceChildren();
     if (chart.id === "price") {
-      const held = new Set(data.bands.map((band) => band[0]));
+      const placed = new Set(data.bands.map((band) => band[0]));
       const entries = [["price", colours.price, [], "line"]];
-      data.layers.forEach((name, at) => { if (held.has(at)) entries.push([name, colours[name], DASHES[at], "area"]); });
+      data.layers.forEach((name, at) => { if (placed.has(at)) entries.push([name, colours[name], DASHES[at], "area"]); });
+      for (const kind of ["put", "call"])
+        if (held.some((one) => one[0] === kind)) entries.push([`strike of a ${kind}`, colours[kind], OPTION_DASH, "line"]);
       if (data.marks.length) entries.push(["acted", colours.mark, [], "mark"]);
       for (const [name, colour, dash, kind] of entries) {
         const entry = make("span", undefined, box);

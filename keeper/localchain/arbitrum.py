@@ -1,0 +1,34 @@
+"""What stands where on Arbitrum One, as far as the twin has it: Uniswap at mainnet's addresses, other tokens, chain id 42161.
+
+Its blocks come as the local chain is told, 12 s apart unless a time is named, and carry no data fee of a chain below.
+"""
+
+from __future__ import annotations
+
+from keeper.localchain.mainnet import uniswap
+from keeper.localchain.recipe import Placement, Recipe
+
+CHAIN_ID = 42_161
+WETH = "0x82aF49447D8a07e3bd95BD0d56f35241523fBab1"
+USDC_E = "0xFF970A61A04b1cA14834A43f5dE4533eBDDB5CC8"
+ETH_USD = "0x639Fe6ab55C921f74e7fac1ee960C0B6293ba612"
+"""Chainlink's proxy."""
+WETH_USDC_E_500 = "0xC31E54c7a869B9FcBEcc14363CF510d1c41fa443"
+"""What the factory makes of the two tokens and the fee; compared when the twin is built."""
+
+ARBITRUM = Recipe(
+    weth=WETH,
+    minted=(USDC_E,),
+    # On Arbitrum both stand behind proxies, and the wrapped ether is not WETH9.
+    placements=(
+        Placement(artifact="WETH9", address=WETH),
+        Placement(
+            artifact="Token",
+            address=USDC_E,
+            types=("string", "string", "uint8", "string"),
+            arguments=("USD Coin (Arb1)", "USDC", 6, "1"),
+        ),
+    ),
+    deployments=uniswap(WETH),
+    pools=((WETH, USDC_E, 500, WETH_USDC_E_500),),
+)
