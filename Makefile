@@ -41,7 +41,7 @@ node_modules/.ready: package.json package-lock.json
 	@npm ci --silent
 	@touch $@
 
-.PHONY: help demo test check format lock parity-long bench evidence clean
+.PHONY: help demo test test-long check format lock parity-long bench evidence clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -49,8 +49,12 @@ help: ## this list
 demo: .venv/.run node_modules/.ready ## watch the keeper work through a market day on a local chain; ARGS="--scenario crash"
 	@$(BIN)/keeper demo $(ARGS)
 
-test: .venv/.dev node_modules/.ready ## every test: the core, the chain, the commands; ARGS="-n 0 tests/unit" for a part, in one process
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: .venv/.dev node_modules/.ready ## the core, the chain, the commands; ARGS="-n 0 tests/unit" for a part, in one process
+	@$(PYTEST) -m "not long" $(ARGS)
+
+test-long: .venv/.dev node_modules/.ready ## the rest: kills between any two writes, searches killed, days replayed on the chain
+	@$(PYTEST) -m long $(ARGS)
 
 check: .venv/.dev ## style, types, import rules
 	@$(BIN)/ruff check .

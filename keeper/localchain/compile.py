@@ -20,33 +20,42 @@ CONTRACTS |= {f"Herge{part.title()}": f"herge_{part}.vy" for part in ("cover", "
 CONTRACTS["PanopticRecorder"] = "panoptic_recorder.vy"
 
 
-def compiled(name: str) -> dict[str, Any]:
-    """Artifact of one contract of ours: source file and its sha256, compiler, ABI, creation bytecode.
+def compiled() -> dict[str, dict[str, Any]]:
+    """Artifacts of our contracts by name: source file and its sha256, compiler, ABI, creation bytecode.
 
     Raises:
-        subprocess.CalledProcessError: Vyper refuses the source.
+        subprocess.CalledProcessError: Vyper refuses a source.
     """
-    source = HERE / "contracts" / CONTRACTS[name]
-    command = [sys.executable, "-m", "vyper", "-f", "abi,bytecode", str(source)]
+    sources = [HERE / "contracts" / file for file in CONTRACTS.values()]
+    # one process for all: to start the compiler takes longer than most of them
+    command = [sys.executable, "-m", "vyper", "-f", "abi,bytecode", *map(str, sources)]
     run = subprocess.run(  # ruff: ignore[subprocess-without-shell-equals-true] - no shell text from outside
         command, check=True, capture_output=True, text=True
     )
-    output = run.stdout.splitlines()
+    lines = [line for line in run.stdout.splitlines() if line]
+    outputs = zip(lines[::2], lines[1::2], strict=True)
+    return {
+        name: _artifact(name, source, abi, bytecode)
+        for (name, source), (abi, bytecode) in zip(zip(CONTRACTS, sources, strict=True), outputs, strict=True)
+    }
+
+
+def _artifact(name: str, source: Path, abi: str, bytecode: str) -> dict[str, Any]:
     return {
         "contractName": name,
         "source": f"contracts/{source.name}",
         "sourceSha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "licence": "MIT",
         "compiler": "vyper 0.4.3",
-        "abi": json.loads(output[0]),
-        "bytecode": output[1],
+        "abi": json.loads(abi),
+        "bytecode": bytecode,
     }
 
 
 def main() -> None:
     """Write every artifact of ours."""
-    for name in CONTRACTS:
-        text = json.dumps(compiled(name), separators=(",", ":"))
+    for name, document in compiled().items():
+        text = json.dumps(document, separators=(",", ":"))
         (HERE / "artifacts" / f"{name}.json").write_text(text + "\n", encoding="ascii")
 
 

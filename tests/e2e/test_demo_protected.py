@@ -28,7 +28,7 @@ from keeper.localchain.gamma import ORACLE
 from keeper.simulation.weather import Scenario
 from tests.fakes.executor_scene import Telling
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.long, pytest.mark.chain]
 
 BEGIN_S = 1_760_054_400
 """2025-10-10 00:00 UTC."""

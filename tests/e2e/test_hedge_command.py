@@ -24,7 +24,7 @@ from keeper.localchain.chain import LocalTx
 from keeper.localchain.pools import EthPool, open_pools
 from keeper.localchain.twin import BANKER, Twin, running_twin
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.long, pytest.mark.chain]
 OWNER = DEVELOPER_ACCOUNTS[1]
 POOL = EthPool(address=arbitrum.WETH_USDC_E_500, fee_pips=500, tick_spacing=10, eth_is_token0=True)
 USD = 2_500.0

@@ -24,6 +24,8 @@ from tests.faults.journal_writer import KNOWN, POOL, ROWS, one_cycle, remember, 
 from tests.pairs import NOW_S, WALLET
 from tests.plans import tx_hash
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 WRITES = (
     "open",

@@ -18,7 +18,7 @@ from keeper.localchain.anvil import Anvil
 from keeper.localchain.twin import running_twin
 from tests.fork.keeper_scene import QUIET_DRIFT, QUIET_STEP, Scene, cycle, opened
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.long, pytest.mark.chain]
 
 LADDER = {LayerKind.CORE: 1, LayerKind.SECONDARY: 1, LayerKind.INSURANCE: 2}
 POINTS = ("intended", "signed", "journaled", "sent", "confirmed", "recorded")

@@ -16,7 +16,7 @@ from tests.faults.killing import Kill, running_victims, start_again
 from tests.faults.send_victim import POINTS
 from tests.pairs import USDC_WETH_500, WALLET, WETH_USDT_500
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.long, pytest.mark.chain]
 
 NEVER_SIGNED = {"intended", "signed"}
 CLOSED = {"planned", "recorded"}

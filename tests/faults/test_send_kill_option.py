@@ -14,7 +14,7 @@ from tests.fakes.option_shop import OpenShop
 from tests.faults.killing import Kill, running_victims, start_again
 from tests.pairs import USDC, USDC_WETH_500, WETH
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.long, pytest.mark.chain]
 
 MINED = (0, 2, 2, 4, 5, 5)
 """Transactions in the end by how many were signed: an approval whose call was not is followed by its end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keeper.adapters.evm import checked
@@ -112,7 +112,7 @@ def shadow(keeper: Keeper) -> PoolSnapshot:
 
 
 def truth(twin: Twin) -> PoolSnapshot:
-    """The pool as the contract has it at the newest block, read tick by tick."""
+    """The pool as the contract has it at the newest block, read tick by tick; observations are not the exact pool's."""
     with closing(Rpc(twin.rpc_url)) as rpc:
         newest = checked.block(rpc.call("eth_getBlockByNumber", "latest", False), "newest block")
-        return whole_pool(rpc, mainnet.MULTICALL3, POOL, newest).pool
+        return replace(whole_pool(rpc, mainnet.MULTICALL3, POOL, newest).pool, observations=None)

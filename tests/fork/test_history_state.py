@@ -87,7 +87,8 @@ def test_events_lead_from_one_state_to_the_other_fee_growth_of_every_tick_includ
     assert (tape.start.block, tape.start.pool) == (begin.state.block, begin.state.pool)
     found, wanted = played(tape), end.state.pool
     assert found.fee_protocol == 4 + (10 << 4)
-    assert found == replace(wanted, protocol_fees0=found.protocol_fees0, protocol_fees1=found.protocol_fees1)
+    collected = {"protocol_fees0": found.protocol_fees0, "protocol_fees1": found.protocol_fees1}
+    assert found == replace(wanted, **collected, observations=None)
     assert (found.protocol_fees0, found.protocol_fees1) == (wanted.protocol_fees0, wanted.protocol_fees1)
     with PoolWriter(tmp_path, chain_id=1, pool=POOL) as writer:
         writer.add_states([end.state])

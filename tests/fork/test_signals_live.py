@@ -40,7 +40,7 @@ from tests.builders import decision
 from tests.fakes.executor_scene import Telling
 from tests.pairs import WALLET
 
-pytestmark = [pytest.mark.chain, pytest.mark.tape]
+pytestmark = [pytest.mark.long, pytest.mark.chain, pytest.mark.tape]
 
 PART_S = 9 * 3_600
 """Of the day: long enough that nothing but the monthly windows is short of bars."""

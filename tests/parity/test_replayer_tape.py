@@ -17,7 +17,7 @@ from keeper.localchain.replay import Replay
 from keeper.localchain.tape import Tape, TapeSwap, read_tape
 from keeper.localchain.twin import Twin
 
-pytestmark = [pytest.mark.chain, pytest.mark.tape]
+pytestmark = [pytest.mark.long, pytest.mark.chain, pytest.mark.tape]
 
 SWAPS = 4706
 

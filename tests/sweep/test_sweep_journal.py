@@ -33,6 +33,8 @@ from tests.sweep.cheap import (
     trying,
 )
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> JournalPlace:

@@ -18,7 +18,7 @@ from tests.sweep.cheap import brisk, sweep, trying
 from tests.sweep.postgres import binaries, running_server
 
 PROGRAMS = binaries()
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server is installed")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server is installed")]
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def propose(
     capital_quote: float,
     closed: tuple[Veto, ...],
 ) -> Protection:
-    """What to end and what to buy: at most one option a cycle, for the nearest tier that lacks cover.
+    """What to end and what to buy: at most one option a cycle, for the tier that is covered least, the nearest first.
 
     A purchase takes two transactions with their confirmations, quotes do not wait, and two tiers may have been quoted the same
     series. A tier that the mandate wakes is not held to the share of fees, only to the ceiling of capital.
@@ -90,14 +90,16 @@ def propose(
         return done
     left = _Left(*budget(view, policy, capital_quote), funds(view, policy))
     found = needs(view, policy)
+    lacking: list[tuple[Need, tuple[Reason, ...]]] = []
     for need in found if over is None else capped(found, view, policy, volatility):
         reasons = _present((*waking[need.tier.name], _cheap(need, view, policy, volatility), over))
-        if not reasons:
-            continue
-        done = done._replace(awake=tuple(dict.fromkeys((*done.awake, need.tier.name))))
-        if need.gap > 0 and closed:
+        if reasons:
+            done = done._replace(awake=tuple(dict.fromkeys((*done.awake, need.tier.name))))
+            lacking += [(need, reasons)] * (need.gap > 0)
+    for need, reasons in sorted(lacking, key=lambda one: one[0].held / one[0].size):
+        if closed:
             done = done._replace(reasons=(*done.reasons, *reasons), vetoes=(*done.vetoes, *closed))
-        elif need.gap > 0 and not done.has_bought:
+        elif not done.has_bought:
             offers = offers_for(need, view, policy, volatility)
             done = _fill(need, offers, view, policy, done, left, reasons, bound=over is not None)
     return done._replace(reasons=(*done.reasons, *_parity(view, policy)))
