@@ -52,6 +52,7 @@ def test_the_commands_that_the_summary_names_work_on_what_it_left(played: tuple[
     assert replayed.returncode == 0, replayed.stdout
 
 
+@pytest.mark.long
 def test_the_same_seed_comes_to_the_same_day(played: tuple[Path, dict[str, object]], tmp_path: Path) -> None:
     _, first = played
     again = json.loads(_keeper("demo", "--days", "0.12", "--seed", "3", "--json", cwd=tmp_path).stdout)
@@ -59,6 +60,7 @@ def test_the_same_seed_comes_to_the_same_day(played: tuple[Path, dict[str, objec
     assert again["books"] == first["books"]
 
 
+@pytest.mark.long
 def test_with_protection_it_says_what_that_came_to(tmp_path: Path) -> None:
     done = _keeper("demo", "--protect", "--days", "0.07", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -74,6 +76,7 @@ def test_with_protection_it_says_what_that_came_to(tmp_path: Path) -> None:
     assert explained.returncode == 0
 
 
+@pytest.mark.long
 def test_recorded_prices_are_followed(tmp_path: Path) -> None:
     begin_s = 1_760_054_400
     rows = [f"{begin_s + 600 * place},{4_000 + 10 * (place % 2)}" for place in range(20)]
@@ -87,6 +90,7 @@ def test_recorded_prices_are_followed(tmp_path: Path) -> None:
     assert told["protection"] is None
 
 
+@pytest.mark.long
 def test_what_contradicts_itself_is_refused_before_a_chain_is_built(tmp_path: Path) -> None:
     both = _keeper("demo", "--prices", "a.csv", "--tape", "b.parquet", cwd=tmp_path)
     alone = _keeper("demo", "--from", "2025-10-10", cwd=tmp_path)

@@ -23,7 +23,7 @@ from tests.parity.bytecode_chain import DIRECTOR, POOL, Batch, Fleet, Tier
 from tests.parity.bytecode_generator import Climate, Crowd
 from tests.parity.bytecode_operations import Burn, Initialize, Mint, Operation, Swap
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.long, pytest.mark.chain]
 
 SEED = 20240228
 BLOCKS = 160

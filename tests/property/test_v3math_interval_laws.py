@@ -6,6 +6,7 @@ import dataclasses
 import operator
 from typing import NamedTuple
 
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,8 @@ from keeper.core.v3math.units import (
     MIN_SQRT_RATIO,
     MIN_TICK,
 )
+
+pytestmark = pytest.mark.long
 
 
 def scaled(bits: int) -> st.SearchStrategy[int]:

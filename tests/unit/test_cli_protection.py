@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from keeper.app.cli import explain, protection, sentences
+from keeper.app.cli import explain, lean, protection, sentences
 from keeper.app.cli.output import Output
 from keeper.core.model.decision import BuyProtection, Reason, Veto
 from keeper.core.model.option import NoQuote, NoQuoteReason, PositionState, ProtectionView
@@ -172,3 +172,13 @@ def test_strangles_are_told_leg_by_leg():
     assert sentences.move(BuyProtection(tier="near", quote=quote(contract=two), max_cost=quote().cost)).startswith(
         "buy 10.000000 WETH"
     )
+
+
+def test_the_lean_is_told_part_by_part_with_its_units():
+    at = holding(held(state=PositionState.OPEN))
+    parts = lean.rows(at, READINGS, BY)
+    assert [part["name"] for part in lean.document(parts)] == ["core", "secondary", "insurance", "options", "total"]
+    text = shown(lean.tables(parts, BY))
+    assert "delta, WETH" in text
+    assert f"{parts[-1].delta:+,.4f}" in text
+    assert parts[3].delta < 0 < parts[3].gamma

@@ -16,7 +16,7 @@ from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.options.desk import ChainVenue
 from keeper.app import bootstrap
 from keeper.app.cli import explain as explaining
-from keeper.app.cli import protection, sentences, words
+from keeper.app.cli import lean, protection, sentences, words
 from keeper.app.cli.act import ACT_CODES, DRY, LIVE, account_of, loaded, memory_of, prove, telemetry_of
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.output import table
@@ -317,6 +317,7 @@ def _held_document(looked: Looked) -> dict[str, Any]:
             }
             for need in protection.wants(view, looked.readings, policy)
         ],
+        "lean": lean.document(lean.rows(view, looked.readings, policy)),
         "enabled": bool(policy.hedge.tiers),
         "premiums_year": protection.premiums_year(view.memory.hedge, policy, view.now_s),
         "left_of_fees": left.of_fees,
@@ -330,6 +331,7 @@ def _held_tables(looked: Looked) -> list[RenderableType]:
     told, symbol = _held_document(looked), policy.quote.symbol
     head = f"{policy.base.symbol} at {words.money(worth(view, policy).price, symbol)}, block {view.block.number}, "
     shown: list[RenderableType] = [Text(head + words.utc(view.now_s)), *protection.held_tables(view, policy)]
+    shown += lean.tables(lean.rows(view, looked.readings, policy), policy)
     if not policy.hedge.tiers:
         shown.append(Text("nothing is bought: hedge.enabled = false; what is held is looked after"))
         return [*shown, *protection.absent_lines(view.protection.absent)]
