@@ -17,14 +17,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TypeVar
 
-from keeper.adapters.evm import checked
 from keeper.adapters.evm.multicall import Answers
 from keeper.adapters.evm.rpc import BadReply, Rpc
 from keeper.adapters.options import hegic_reads as reads
 from keeper.adapters.options.hegic_quotes import GAS_CLOSE, HegicQuotes
 from keeper.adapters.options.hegic_terms import HergeGuards, HergeMarket, Reserves
-from keeper.adapters.options.reading import Ask, Reading, run_together
-from keeper.core.model.errors import Refused, Transient
+from keeper.adapters.options.reading import Ask, Reading, run_now
+from keeper.core.model.errors import Refused
 from keeper.core.model.option import (
     CloseHow,
     CostModel,
@@ -268,11 +267,7 @@ class Hegic:
         return TokenAmount(token=self._market.quote, raw=raw)
 
     def _now(self, reading: Callable[[BlockRef], Reading[T]]) -> T:
-        head = checked.block(self._rpc.call("eth_getBlockByNumber", "latest", False), "newest block")
-        (found,) = run_together(self._rpc, self._market.multicall, head.hash, [reading(head)])
-        if isinstance(found, Transient):
-            raise found
-        return found
+        return run_now(self._rpc, self._market.multicall, reading)
 
 
 def _strategy_label(quote: OptionQuote) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from keeper.adapters.evm import checked
-from keeper.adapters.evm.blocks import header_call
 from keeper.adapters.evm.multicall import ContractRead, read_of
 from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.options.airswap import GivenOrders, OrderBook
@@ -28,8 +26,8 @@ from keeper.adapters.options.opyn_series import SeriesBook, Survey
 from keeper.adapters.options.opyn_settlement import IS_WHITELISTED, Settler
 from keeper.adapters.options.opyn_soundness import Soundness
 from keeper.adapters.options.opyn_supply import Offer, OtokenSource, Wanted
-from keeper.adapters.options.reading import Reading, T, run_together
-from keeper.core.model.errors import Refused, Transient
+from keeper.adapters.options.reading import Reading, T, run_now
+from keeper.core.model.errors import Refused
 from keeper.core.model.option import (
     CloseHow,
     CostModel,
@@ -331,11 +329,7 @@ class Opyn:
         return self._holdings.plan_close(position, how, min_out)
 
     def _now(self, reading: Callable[[BlockRef], Reading[T]]) -> T:
-        block = checked.block(self._rpc.batch([header_call("latest")])[0], "newest block")
-        (result,) = run_together(self._rpc, self._rules.multicall, block.hash, [reading(block)])
-        if isinstance(result, Transient):
-            raise result
-        return result
+        return run_now(self._rpc, self._rules.multicall, reading)
 
 
 def _listed(modules: Modules, series: Series) -> ContractRead:

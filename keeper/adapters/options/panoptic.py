@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from keeper.adapters.evm import checked
-from keeper.adapters.evm.blocks import header_call
 from keeper.adapters.evm.multicall import ContractRead
 from keeper.adapters.evm.rpc import BadReply, Call, Rpc
 from keeper.adapters.options.panoptic_chunks import Chunk, contract_of
@@ -20,8 +18,8 @@ from keeper.adapters.options.panoptic_plans import Closing, Opening, closing_cal
 from keeper.adapters.options.panoptic_quotes import Declined, Judge, QuoteReads, Scene, chunk_of, fitting
 from keeper.adapters.options.panoptic_reads import ChunkReads, Home, HomeReads, legs_read, told
 from keeper.adapters.options.panoptic_terms import VENUE, PanopticMarket, PanopticRules
-from keeper.adapters.options.reading import Ask, Reading, Replies, run_together
-from keeper.core.model.errors import Refused, Transient
+from keeper.adapters.options.reading import Ask, Reading, Replies, run_now
+from keeper.core.model.errors import Refused
 from keeper.core.model.option import (
     CloseHow,
     CostModel,
@@ -307,8 +305,4 @@ class Panoptic:
         return SellersBook(first_block=self._market.first_block, spacing=self._market.uniswap.tick_spacing)
 
     def _now(self, reading: Callable[[BlockRef], Reading[T]]) -> T:
-        head = checked.block(self._rpc.batch([header_call("latest")])[0], "newest block")
-        (found,) = run_together(self._rpc, self._market.multicall, head.hash, [reading(head)])
-        if isinstance(found, Transient):
-            raise found
-        return found
+        return run_now(self._rpc, self._market.multicall, reading)

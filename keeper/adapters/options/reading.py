@@ -5,13 +5,15 @@ A reading is a generator that yields what it wants to know and is sent the repli
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from keeper.adapters.evm import checked
 from keeper.adapters.evm.multicall import ContractRead, Reverted, answers_of, calls_of, chunked
 from keeper.adapters.evm.rpc import BadReply, Call, Rpc, RpcRefused
 from keeper.core.model.errors import Transient
+from keeper.core.model.pool import BlockRef
 
 T = TypeVar("T")
 
@@ -69,6 +71,19 @@ def run_together(rpc: Rpc, multicall: str, block_hash: str, readings: Sequence[R
             replies = Replies(answers=answers, others=[next(rest) for _ in ask.others])
             _advance(readings[place], replies, place, waiting, results)
     return results
+
+
+def run_now(rpc: Rpc, multicall: str, reading: Callable[[BlockRef], Reading[T]]) -> T:
+    """Run one reading alone, at the newest block.
+
+    Raises:
+        Transient: it or the node failed.
+    """
+    head = checked.block(rpc.call("eth_getBlockByNumber", "latest", False), "newest block")
+    (found,) = run_together(rpc, multicall, head.hash, [reading(head)])
+    if isinstance(found, Transient):
+        raise found
+    return found
 
 
 def _advance(
