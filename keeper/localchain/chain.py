@@ -151,13 +151,13 @@ class LocalChain:
             reads=tuple(others),
         )
 
-    def mine_all_succeed(self, txs: Sequence[LocalTx]) -> MinedBlock:
+    def mine_all_succeed(self, txs: Sequence[LocalTx], *, timestamp_s: int | None = None) -> MinedBlock:
         """Like :meth:`mine`, for set-up, where a revert is a fault.
 
         Raises:
             LocalChainError: one reverted.
         """
-        block = self.mine(txs)
+        block = self.mine(txs, timestamp_s=timestamp_s)
         for place, receipt in enumerate(block.receipts[: len(txs)]):
             if not is_success(receipt):
                 raise LocalChainError(f"transaction {place} of block {block.number}, to {txs[place].to}, reverted")

@@ -84,9 +84,10 @@ class Scene:
         tx = LocalTx(sender=owner or self.wallet, to=mainnet.POSITION_MANAGER, data=data, gas=700_000)
         self.twin.chain.mine_all_succeed([tx])
 
-    def swap(self, *raw_ins: tuple[bool, int]) -> None:
-        """Sell exact amounts (zero for one or not, raw), all in one block."""
-        self.twin.chain.mine_all_succeed([self._swap_tx(zero_for_one=way, raw_in=raw) for way, raw in raw_ins])
+    def swap(self, *raw_ins: tuple[bool, int], at_s: int | None = None) -> None:
+        """Sell exact amounts (zero for one or not, raw), all in one block, of that time if one is given."""
+        txs = [self._swap_tx(zero_for_one=way, raw_in=raw) for way, raw in raw_ins]
+        self.twin.chain.mine_all_succeed(txs, timestamp_s=at_s)
 
     def _swap_tx(self, *, zero_for_one: bool, raw_in: int) -> LocalTx:
         tokens = (self.key.token0.address, self.key.token1.address)

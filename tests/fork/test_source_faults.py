@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from keeper.adapters.amm.uniswap_v3 import LOOKS, AnotherBlock, StaleHead, UniswapV3Source
+from keeper.adapters.amm.uniswap_v3 import LOOKS, StaleHead, UniswapV3Source
 from keeper.adapters.evm.checked import ReadRefused
-from keeper.adapters.evm.rpc import BadReply, Rpc, RpcUnreachable
+from keeper.adapters.evm.rpc import AnotherBlock, BadReply, Rpc, RpcUnreachable
 from keeper.core.model.errors import Fault, Reorged, Transient
 from keeper.localchain.twin import Twin
 from tests.bench.scene import Scene, opened, rungs
@@ -98,7 +98,6 @@ FAULTS: list[tuple[str, Misbehaviour, type[Transient]]] = [
     ("call with a spare word", changed("eth_call", lambda value: value + "00" * 32), BadReply),
     ("logs of a removed block", changed("eth_getLogs", lambda logs: [log | {"removed": True} for log in logs]), Reorged),
     ("logs of another block", changed("eth_getLogs", of_another_block), Reorged),
-    ("a log left out", changed("eth_getLogs", itemgetter(slice(-1))), BadReply),
     (
         "logs of another pool",
         changed("eth_getLogs", lambda logs: [log | {"address": "0x" + "11" * 20} for log in logs]),
@@ -167,6 +166,24 @@ def test_a_node_that_answers_from_another_block_for_ever_is_not_believed(
         steady.observe(token_ids=[], prices_after_block=newest(twin.chain.rpc) - 1, sample_after_s=None)
 
 
+def test_a_price_of_the_block_that_is_being_made_is_not_taken_for_the_one_before(
+    twin: Twin, scene: Scene, proxy: RpcServer, steady: UniswapV3Source
+) -> None:
+    """As anvil does: a read at the newest block's hash finds the state of the block that is being made."""
+    head = twin.chain.rpc.call("eth_getBlockByNumber", "latest", False)
+
+    def ahead(body: bytes, respond: Respond) -> Reply:
+        scene.swap((True, 10**10), at_s=int(head["timestamp"], 16))
+        made = twin.chain.rpc.call("eth_getBlockByNumber", "latest", False)
+        return Reply(respond(body.replace(head["hash"].encode(), made["hash"].encode())))
+
+    proxy.misbehave(passed, ahead)
+    found = steady.observe(token_ids=[], prices_after_block=int(head["number"], 16) - 1, sample_after_s=None)
+    assert found.block.number == int(head["number"], 16) + 1
+    assert [row.block for row in found.prices] == [found.block.number - 1, found.block.number]
+    assert found.prices[-1].sqrt_price_x96 == found.pools[0].state.sqrt_price_x96
+
+
 def test_a_block_that_is_replaced_between_the_requests_is_a_reorg(
     twin: Twin, scene: Scene, proxy: RpcServer, steady: UniswapV3Source
 ) -> None:
@@ -205,12 +222,23 @@ def test_blocks_that_come_between_the_requests_do_not_show(
     assert (len(later.prices), len(later.positions)) == (1, 4)
 
 
-def test_a_swap_that_the_logs_keep_silent_about_is_noticed(twin: Twin, proxy: RpcServer, steady: UniswapV3Source) -> None:
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (tampered("eth_getLogs", result_is([])), "no swap log tells"),
+        (changed("eth_getLogs", itemgetter(slice(-1))), "do not end at its price"),
+    ],
+    ids=["no log at all", "a log left out"],
+)
+def test_a_swap_that_the_logs_keep_silent_about_is_noticed(
+    twin: Twin, scene: Scene, proxy: RpcServer, steady: UniswapV3Source, fault: Misbehaviour, told: str
+) -> None:
     before = newest(twin.chain.rpc) - 1
-    proxy.misbehave(passed, tampered("eth_getLogs", result_is([])))
-    with pytest.raises(BadReply, match="no swap log tells"):
+    scene.swap((True, 10**10))
+    proxy.misbehave(*[one for _ in range(LOOKS) for one in (passed, fault)])
+    with pytest.raises(AnotherBlock, match=told):
         steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None)
-    assert len(steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None).prices) == 1
+    assert len(steady.observe(token_ids=[], prices_after_block=before, sample_after_s=None).prices) == 2
 
 
 def test_a_node_that_lags_behind_what_is_known_is_not_believed(twin: Twin, steady: UniswapV3Source) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert
 
 from keeper.adapters.store.journal import SqlJournal
-from keeper.adapters.store.reader import open_reader
+from keeper.adapters.store.reader import open_reader, open_snapshot
 from keeper.adapters.store.tables import control
 from keeper.core.model.errors import ConfigError, JournalFault
 from keeper.core.model.ladder import LayerKind
@@ -65,6 +65,16 @@ def test_a_reader_does_not_hold_the_keeper_up(journal: SqlJournal, path: Path) -
         before = connection.exec_driver_sql("SELECT count(*) FROM cycles").scalar()
         one_cycle(journal)
         assert connection.exec_driver_sql("SELECT count(*) FROM cycles").scalar() == before
+
+
+def test_a_snapshot_stays_what_it_was_while_the_keeper_writes(journal: SqlJournal, path: Path) -> None:
+    with open_snapshot(path) as then:
+        before = then.status()
+        cycle_id = one_cycle(journal)
+        assert (then.status(), then.cycles()) == (before, ())
+    then.close()
+    with open_snapshot(path) as now:
+        assert [line.id for line in now.cycles()] == [cycle_id]
 
 
 def test_the_status_of_a_journal_that_never_ran(journal: SqlJournal) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from keeper.adapters.amm.swap_history import LookBack, events_of, logs_call, prices_of, swaps_in, untimed_blocks
 from keeper.adapters.evm.blocks import first_block_since, header_call, header_of, headers
 from keeper.adapters.evm.pool_events import EventRow, PoolEvents, must_lie_in
-from keeper.adapters.evm.rpc import BadReply, Call, Rpc, RpcRefused
+from keeper.adapters.evm.rpc import AnotherBlock, Call, Rpc, RpcRefused
 from keeper.core.model.errors import Reorged
 from keeper.core.model.pool import BlockPrice, BlockRef, PoolState
 
@@ -27,6 +27,8 @@ class Wanted:
     """Number of the first block whose prices are not known; None when the whole look-back has to be read."""
     since_s: int | None = None
     """Chain time since which it is known that no block before the first has a swap, when no price is known at all."""
+    last: tuple[int, int] | None = None
+    """A block and the square root of its price there, as Q64.96: what the price was when it was looked at last."""
 
 
 class PriceReads:
@@ -53,7 +55,7 @@ class PriceReads:
         A look-back that found nothing is not read again: on a pool without swaps every cycle asks for it.
         """
         if prices_after_block is not None:
-            return Wanted(first=prices_after_block + 1)
+            return Wanted(first=prices_after_block + 1, last=self._last)
         return self._empty or Wanted(first=None)
 
     def calls(self, wanted: Wanted, head: BlockRef) -> list[Call]:
@@ -88,13 +90,13 @@ class PriceReads:
         Raises:
             Reorged: the head is not canonical any more.
             ReadRefused: the node refuses the logs of a single block.
-            BadReply: malformed logs, or logs that do not lead to the pool's price.
+            BadReply: malformed logs; ``AnotherBlock`` when they do not lead to the pool's price: while a block is being made,
+                some nodes answer from it for the one before.
         """
-        known, self._last = self._last, None
-        empty, self._empty = self._empty, None
+        self._last = self._empty = None
         _must_be(header_of(outcomes[-1], head.number), head)
         (rows, hashes), blocks, gap_to_s = self._events(outcomes, wanted.first, head)
-        self._must_lead_to(state, rows, known, wanted.first)
+        self._must_lead_to(state, rows, wanted)
         if untimed := untimed_blocks(rows, blocks):
             self._logs_carry_time = False
             blocks |= headers(self._rpc, untimed)
@@ -102,7 +104,8 @@ class PriceReads:
         prices = prices_of(rows, blocks)
         since_s = wanted.since_s if gap_to_s is None else gap_to_s
         self._last = head.number, state.sqrt_price_x96
-        self._empty = Wanted(first=head.number + 1, since_s=since_s) if wanted.first is None and not prices else empty
+        if not prices and since_s is not None:
+            self._empty = Wanted(first=head.number + 1, since_s=since_s, last=self._last)
         return prices, since_s
 
     def _events(
@@ -123,14 +126,13 @@ class PriceReads:
         _must_be(headers(self._rpc, [head.number])[head.number], head)
         return events, blocks, start.timestamp_s if is_gap else None
 
-    def _must_lead_to(
-        self, state: PoolState, rows: Sequence[EventRow], known: tuple[int, int] | None, first: int | None
-    ) -> None:
+    def _must_lead_to(self, state: PoolState, rows: Sequence[EventRow], wanted: Wanted) -> None:
+        last, first = wanted.last, wanted.first
         if swaps := swaps_in(rows):
             if (swaps[-1].sqrt_price_x96, swaps[-1].tick) != (state.sqrt_price_x96, state.tick):
-                raise BadReply(f"the swap logs of pool {self._pool} do not end at its price: some are missing")
-        elif known and first is not None and first <= known[0] + 1 and known[1] != state.sqrt_price_x96:
-            raise BadReply(f"the price of pool {self._pool} moved and no swap log tells of it")
+                raise AnotherBlock(f"the swap logs of pool {self._pool} do not end at its price: some are missing")
+        elif last and first is not None and first <= last[0] + 1 and last[1] != state.sqrt_price_x96:
+            raise AnotherBlock(f"the price of pool {self._pool} moved and no swap log tells of it")
 
 
 def _must_be(found: BlockRef, head: BlockRef) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from keeper.adapters.amm.pool_reads import PoolReads
 from keeper.adapters.amm.position_reads import SPARE_INDICES, Place, PositionReads
-from keeper.adapters.amm.price_reads import PriceReads
+from keeper.adapters.amm.price_reads import PriceReads, Wanted
 from keeper.adapters.amm.surroundings import Due, Surroundings
 from keeper.adapters.amm.tick_map import MARGIN_TICKS, REACH_TICKS, ticks_of_word, trimmed, word_read, words_around
 from keeper.adapters.evm import checked
@@ -21,7 +21,7 @@ from keeper.adapters.evm.abi import contract
 from keeper.adapters.evm.block_reads import FeedReads, ReserveReads
 from keeper.adapters.evm.fee_history import fee_history_call, gas_of
 from keeper.adapters.evm.multicall import Answers, ContractRead, PinnedReader, read_of, values
-from keeper.adapters.evm.rpc import BadReply, Call, Rpc
+from keeper.adapters.evm.rpc import AnotherBlock, Call, Rpc
 from keeper.core.model.errors import Fault, Transient
 from keeper.core.model.ladder import Position
 from keeper.core.model.pool import BlockRef, PoolKey, PoolView
@@ -36,10 +36,6 @@ _BALANCE_OF = contract("ERC20").function("balanceOf")
 
 LOOKS = 3
 """How often one observation is begun anew when the node answers from another block than the one that was named."""
-
-
-class AnotherBlock(BadReply):
-    """The node answered from another block than the one that was named, as some do while blocks arrive."""
 
 
 class StaleHead(Transient):
@@ -124,15 +120,17 @@ class UniswapV3Source:
         return replace(seen, quotes=seen.quotes + self._off_chain.quotes(seen.block.timestamp_s))
 
     def _looked(self, token_ids: Sequence[int], prices_after_block: int | None, sample_after_s: int | None) -> Observation:
+        wanted = self._prices.wanted(prices_after_block)
         for _ in range(LOOKS - 1):
             with contextlib.suppress(AnotherBlock):
-                return self._look(token_ids, prices_after_block, sample_after_s)
-        return self._look(token_ids, prices_after_block, sample_after_s)
+                return self._look(token_ids, wanted, prices_after_block, sample_after_s)
+        return self._look(token_ids, wanted, prices_after_block, sample_after_s)
 
-    def _look(self, token_ids: Sequence[int], prices_after_block: int | None, sample_after_s: int | None) -> Observation:
+    def _look(
+        self, token_ids: Sequence[int], wanted: Wanted, prices_after_block: int | None, sample_after_s: int | None
+    ) -> Observation:
         head = self._head(prices_after_block)
         reader = PinnedReader(self._rpc, self._addresses.multicall, head.hash)
-        wanted = self._prices.wanted(prices_after_block)
         due = self._surroundings.due(head, sample_after_s)
         calls = self._account_calls(head)
         account = len(calls)

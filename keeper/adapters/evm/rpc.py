@@ -34,6 +34,10 @@ class BadReply(Transient):
     """An answer came and is not valid JSON-RPC for what was asked."""
 
 
+class AnotherBlock(BadReply):
+    """The node answered from another block than the one that was named, as some do while blocks arrive."""
+
+
 class RpcRefused(KeeperError):
     """The node understood and said no.
 

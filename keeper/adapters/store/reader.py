@@ -237,6 +237,24 @@ class JournalReader:  # ruff: ignore[too-many-public-methods] - the port's readi
             return audit.problems(connection, newest=newest)
 
 
+class JournalSnapshot(JournalReader):
+    """A journal as it is at the first question: what others write meanwhile does not show."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        super().__init__(engine, path)
+        self._connection = engine.connect()
+
+    def close(self) -> None:
+        """Let go of the state and of the file; a second call does nothing."""
+        self._connection.close()
+        super().close()
+
+    @contextmanager
+    def _transaction(self) -> Generator[Connection]:
+        with faults_named(self._path):
+            yield self._connection
+
+
 def open_reader(path: Path) -> JournalReader:
     """A journal that can only be read; the file is never made.
 
@@ -244,6 +262,11 @@ def open_reader(path: Path) -> JournalReader:
         ConfigError: there is none, it is of another schema, or it cannot be opened.
     """
     return JournalReader(opened_engine(path), path)
+
+
+def open_snapshot(path: Path) -> JournalSnapshot:
+    """As :func:`open_reader`, for questions whose answers must fit together while a keeper writes."""
+    return JournalSnapshot(opened_engine(path), path)
 
 
 def opened_engine(path: Path) -> Engine:

@@ -18,7 +18,7 @@ from rich.text import Text
 from keeper.adapters.chain.head_watcher import HeadWatcher
 from keeper.adapters.chain.preflight import identity
 from keeper.adapters.store.journal import SqlJournal
-from keeper.adapters.store.reader import open_reader
+from keeper.adapters.store.reader import open_snapshot
 from keeper.adapters.telemetry.logs import LogTelemetry
 from keeper.app import bootstrap
 from keeper.app.cli import explain as explaining
@@ -127,10 +127,10 @@ def account_of(settings: Settings) -> str:
 
 @contextlib.contextmanager
 def memory_of(settings: Settings, policy: Policy, address: str) -> Generator[ReadableJournal]:
-    """The journal for reading, or before the first run an empty one that is thrown away."""
+    """The journal as it is now, or before the first run an empty one that is thrown away."""
     path = settings.journal_path
     if path.is_file():
-        with open_reader(path) as reader:
+        with open_snapshot(path) as reader:
             yield reader
         return
     with tempfile.TemporaryDirectory(prefix="keeper-") as folder:
