@@ -24,7 +24,7 @@ from keeper.adapters.tx.signer import PermitDomain, Signer
 from keeper.app.seeding import seed_history
 from keeper.app.settings.policy import to_policy
 from keeper.app.settings.schema import DERIBIT_DVOL, DERIBIT_INDEX, Settings
-from keeper.app.venues import open_option_desk, open_paper, open_venues
+from keeper.app.venues import NO_VENUES, open_paper, open_venues
 from keeper.core.model.errors import ConfigError
 from keeper.core.model.policy import Policy
 from keeper.engine.ports import Ports
@@ -191,9 +191,9 @@ def open_senses(opened: ExitStack, settings: Settings, policy: Policy, rpc: Rpc,
 
 
 def is_hedging(policy: Policy, journal: ReadableJournal) -> bool:
-    """Whether options may be held: who bought within a year is looked after though protection is switched off now."""
+    """Whether options may be held: what was bought is looked after though protection is switched off now."""
     known = journal.memory().hedge
-    return bool(policy.hedge.tiers or known.premiums or known.exercisable)
+    return bool(policy.hedge.tiers or known.premiums or known.exercisable or known.venues)
 
 
 def build(
@@ -241,9 +241,12 @@ def build(
             wrapped_native=policy.wrapped_native,
             pools=policy.pools,
         )
-        venues = open_venues(settings, policy, rpc, address) if ordered or is_hedging(policy, journal) else ()
-        by_name = {venue.name: venue for venue in venues}
-        desk: ProtectionDesk | None = open_option_desk(settings, rpc, venues)
+        opening = ordered or is_hedging(policy, journal)
+        options = open_venues(settings, policy, rpc, address, journal.memory()) if opening else NO_VENUES
+        for name, why in options.lost.items():
+            telemetry.event("venue.lost", venue=name, why=why)
+        by_name = {venue.name: venue for venue in options.venues}
+        desk: ProtectionDesk | None = options.desk
         executor: Executor
         if live and signer is not None:
             executor = EoaExecutor(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.options.airswap import OrderFolder
 from keeper.adapters.options.desk import ChainVenue, OptionDesk
@@ -11,12 +13,14 @@ from keeper.adapters.options.opyn import Opyn
 from keeper.adapters.options.opyn_rules import OpynRules
 from keeper.adapters.options.panoptic import Panoptic
 from keeper.adapters.options.panoptic_terms import PanopticMarket, PanopticRules
+from keeper.adapters.options.paper import NAME as PAPER
 from keeper.adapters.options.paper import PaperVenue
 from keeper.app.settings.hedge import paper_rules
 from keeper.app.settings.schema import Settings
 from keeper.app.settings.venues import HegicSettings, OpynSettings, PanopticSettings
 from keeper.core.model.option import OptionKind
 from keeper.core.model.policy import Policy
+from keeper.core.model.view import Memory
 
 DAY_S = 86_400
 BPS = 10_000
@@ -24,22 +28,52 @@ INCLUSION_S = 900
 """How long before its expiry an exercise must be on its way; how early it is begun is the policy's to say."""
 
 
-def open_venues(settings: Settings, policy: Policy, rpc: Rpc, address: str) -> tuple[ChainVenue, ...]:
-    """The venues that are named, stand on the chain and sell options on the pair, for the account at ``address``."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenVenues:
+    """The venues of one account."""
+
+    venues: tuple[ChainVenue, ...]
+    desk: OptionDesk | None
+    """All of them together; None where there is none and nothing is held."""
+    lost: dict[str, str]
+    """Venue where options are held and that cannot be looked after -> what to do about it."""
+
+
+NO_VENUES = OpenVenues(venues=(), desk=None, lost={})
+
+
+def venues_known(memory: Memory) -> frozenset[str]:
+    """Where the journal has options of the account on the chain."""
+    known = memory.hedge
+    return frozenset({*known.venues, *(one.venue for one in known.exercisable)} - {PAPER})
+
+
+def open_venues(settings: Settings, policy: Policy, rpc: Rpc, address: str, memory: Memory) -> OpenVenues:
+    """The venues that are named, stand on the chain and sell options on the pair, for the account at ``address``.
+
+    One where options are held is opened though it is not named: they are looked after, and no quotes are asked for there.
+    """
+    named, held = settings.hedge.venues, venues_known(memory)
+    places = settings.chain.venues
     found: list[ChainVenue] = []
-    places, named = settings.chain.venues, settings.hedge.venues
-    if places.hegic is not None and "hegic" in named and _is_pair(settings, places.hegic):
+    wanted = held.union(named)
+    if places.hegic is not None and "hegic" in wanted and _is_pair(settings, places.hegic):
         found.append(_hegic(settings, places.hegic, policy, rpc, address))
-    if places.opyn is not None and "opyn" in named and _is_pair(settings, places.opyn):
+    if places.opyn is not None and "opyn" in wanted and _is_pair(settings, places.opyn):
         found.append(_opyn(settings, places.opyn, policy, rpc, address))
-    if places.panoptic is not None and "panoptic" in named and places.panoptic.pool in settings.pools:
+    if places.panoptic is not None and "panoptic" in wanted and places.panoptic.pool in settings.pools:
         found.append(_panoptic(settings, places.panoptic, policy, rpc, address))
-    return tuple(found)
+    lost = {name: _lost(settings, name) for name in sorted(held.difference(one.name for one in found))}
+    desk = OptionDesk(rpc, settings.chain.addresses.multicall, found, bought_at=named, lost=lost) if found or lost else None
+    return OpenVenues(venues=tuple(found), desk=desk, lost=lost)
 
 
-def open_option_desk(settings: Settings, rpc: Rpc, venues: tuple[ChainVenue, ...]) -> OptionDesk | None:
-    """All of them together; None where there is none."""
-    return OptionDesk(rpc, settings.chain.addresses.multicall, venues) if venues else None
+def _lost(settings: Settings, name: str) -> str:
+    pair = f"{settings.pair.base}/{settings.pair.quote}"
+    return (
+        f"by the journal options are held there, and no settings say where it stands for {pair}: put [chain.venues.{name}] "
+        "back as it was and start again, or nobody exercises them; nothing is bought anywhere meanwhile"
+    )
 
 
 def open_paper(settings: Settings, policy: Policy) -> PaperVenue | None:

@@ -12,6 +12,7 @@ from keeper.core.model.policy import Policy
 from keeper.core.model.record import StageRecord
 from keeper.core.model.view import Exercisable, MarketView, SignalReading
 from keeper.core.strategy.hedge.deadline import late, lost
+from keeper.core.strategy.hedge.lean import steering_quotes
 from keeper.core.strategy.hedge.needs import reference_volatility, wanted_quotes
 from keeper.core.strategy.valuation import protected_price
 from keeper.ports.options import ProtectionDesk
@@ -28,7 +29,7 @@ def with_protection(desk: ProtectionDesk, view: MarketView, readings: tuple[Sign
     held = desk.held(market, view.wallet.address, view.block)
     knowing = view if held == view.protection else replace(view, protection=held)
     # nothing is bought while somewhere it is not known what is held: it would be bought twice
-    wants = () if held.absent else wanted_quotes(knowing, readings, policy)
+    wants = () if held.absent else wanted_quotes(knowing, readings, policy) or steering_quotes(knowing, readings, policy)
     if not wants:
         return knowing
     offered = desk.offers(market, wants, view.block)
@@ -55,6 +56,8 @@ def market_of(view: MarketView, readings: tuple[SignalReading, ...], policy: Pol
 
 def alarm(telemetry: Telemetry, view: MarketView, decision: Decision, stages: Sequence[StageRecord], policy: Policy) -> None:
     """The highest alarm: in every cycle for an option whose exercise is due and was not done, and once for a lost one."""
+    if not view.protection.positions and not view.memory.hedge.exercisable:
+        return
     for one in lost(view):
         telemetry.event("protection.lost", **_told(one, view, policy))
     for one in late(view, decision, stages, policy):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from keeper.core.ledger.attribution import Attribution
 from keeper.core.model.codec import digest
-from keeper.core.model.decision import BuyProtection, EndProtection, Move, OpenLayer, Reason, ShiftLayer, Veto
+from keeper.core.model.decision import BuyProtection, EndProtection, Move, OpenLayer, Reason, ShiftLayer, TiltInventory, Veto
 from keeper.core.model.plan import Done, NotDone
 from keeper.core.model.record import CycleRecord
 from keeper.simulation.ledger_rows import LedgerRows
@@ -120,4 +120,6 @@ def _name(move: Move) -> str:
         return f"{move.kind} {move.tier}"
     if isinstance(move, EndProtection):
         return f"{move.how.value} {move.position.contract.venue}"
+    if isinstance(move, TiltInventory):
+        return f"{move.kind} {move.sold.token.symbol}"
     return move.kind if move.kind == "exit" else f"{move.kind} {move.layer.value}"

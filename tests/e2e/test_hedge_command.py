@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ BASE_FEE_WEI = 10**7
 CONFIRMATIONS = 20
 WEEK = {"KEEPER__HEDGE__EXERCISE_MARGIN_S": "604800"}
 """So long before its deadline is an option to be exercised that one of a week is due at once."""
+UNNAMED = {"KEEPER__HEDGE__VENUES": '["opyn"]'}
+"""Nothing is bought at the only venue of the chain."""
 SETTINGS = """
 [use]
 chain = "arbitrum"
@@ -49,6 +52,8 @@ capital_year = "0.1"
 dear = "3"
 [execution]
 deadline_s = 1800
+[chain.venues.hegic]
+first_block = 0
 """
 
 
@@ -188,6 +193,9 @@ def test_before_there_is_a_ladder_venues_are_examined_and_no_tier_wants_anything
     assert listed.returncode == 0
     assert "no options are held" in listed.stdout
     assert "no tier wants anything: there is no ladder" in listed.stdout
+    elsewhere = desk.keeper("hedge", "list", **UNNAMED)
+    assert elsewhere.returncode == 3
+    assert "no venue of arbitrum sells options on WETH/USDCe" in elsewhere.stderr
 
 
 def test_a_person_buys_for_a_tier_dry_first_and_then_for_good(desk: Desk) -> None:
@@ -202,8 +210,11 @@ def test_a_person_buys_for_a_tier_dry_first_and_then_for_good(desk: Desk) -> Non
     dry = desk.keeper("hedge", "buy", "near", "-q")
     assert dry.returncode == 0, dry.stderr
     assert "a dry run, nothing was signed" in dry.stdout
+    unasked = desk.keeper("hedge", "buy", "near", "--live", "-q")
+    assert unasked.returncode == 3
+    assert "hedge buy --live asks before it acts; without a terminal say --yes" in unasked.stderr
     assert desk.dollars() == before
-    done = desk.keeper("hedge", "buy", "near", "--live", "-q", "--json")
+    done = desk.keeper("hedge", "buy", "near", "--live", "--yes", "-q", "--json")
     assert (done.returncode, done.document["state"]) == (0, "done"), done.stderr
     (option,) = desk.keeper("hedge", "list", "--json").document["positions"]
     assert (option["venue"], option["id"], option["state"]) == ("hegic", "0", "open")
@@ -211,7 +222,7 @@ def test_a_person_buys_for_a_tier_dry_first_and_then_for_good(desk: Desk) -> Non
     status = desk.keeper("status", "--json").document["protection"]
     assert status["premiums_year"] == pytest.approx(paid)
     assert desk.keeper("replay").returncode == 0
-    far = desk.keeper("hedge", "buy", "far", "--live", "-q", "--json")
+    far = desk.keeper("hedge", "buy", "far", "--live", "--yes", "-q", "--json")
     assert (far.returncode, far.document["state"]) == (0, "done"), far.stderr
 
 
@@ -228,7 +239,6 @@ def test_rubbish_is_refused_with_what_to_do(desk: Desk) -> None:
         (3, "--live needs the configuration's consent", ["hedge", "exercise", "0", "--live"], {"KEEPER__RUN__LIVE": "false"}),
         (3, "hedge.enabled: is false", ["hedge", "buy", "near"], {"KEEPER__HEDGE__ENABLED": "false"}),
         (3, "hedge.enabled: is false", ["hedge", "quote"], {"KEEPER__HEDGE__ENABLED": "false"}),
-        (3, "no venue of arbitrum sells options on WETH/USDCe", ["hedge", "list"], {"KEEPER__HEDGE__VENUES": '["opyn"]'}),
         (5, f"{url} did not answer", ["hedge", "list"], {"KEEPER__RPC__URL": url}),
         (5, f"{url} did not answer", ["hedge", "exercise", "0"], {"KEEPER__RPC__URL": url}),
     ]
@@ -242,6 +252,42 @@ def test_rubbish_is_refused_with_what_to_do(desk: Desk) -> None:
     assert blocked.returncode == 6
     assert "keeper resume --clear-halt" in blocked.stderr
     assert desk.keeper("resume", "--clear-halt").returncode == 0
+
+
+def test_what_is_held_where_nothing_is_bought_any_more_is_looked_after(desk: Desk) -> None:
+    listed = desk.keeper("hedge", "list", **UNNAMED)
+    assert listed.returncode == 0
+    assert "nothing is bought at hegic: it is not in hedge.venues; what is held there is looked after" in listed.stdout
+    off = {**UNNAMED, "KEEPER__HEDGE__ENABLED": "false"}
+    document = desk.keeper("hedge", "list", "--json", **off).document
+    assert ([one["id"] for one in document["positions"]], document["only_held"]) == (["0", "1"], ["hegic"])
+    examined = desk.keeper("hedge", "doctor", "--json", **UNNAMED)
+    (venue,) = examined.document["venues"]
+    assert (examined.returncode, venue["reachable"], venue["bought_at"], venue["held"]) == (0, True, False, 2)
+    assert "not asked: it is not in hedge.venues" in desk.keeper("hedge", "doctor", **UNNAMED).stdout
+    assert desk.keeper("hedge", "quote", "--json").document["offers"]
+    assert desk.keeper("hedge", "quote", "--json", **UNNAMED).document["offers"] == []
+
+
+def test_a_venue_that_the_chain_file_does_not_know_any_more_is_told_with_what_to_do(desk: Desk) -> None:
+    shipped = resources.files("keeper.config").joinpath("chains/arbitrum.toml").read_text(encoding="utf-8")
+    own = (desk.folder / "keeper.toml").read_text(encoding="utf-8").replace('"arbitrum"', '"bare_chain.toml"')
+    for name, text in (("bare_chain.toml", shipped), ("bare.toml", own)):
+        (desk.folder / name).write_text(text[: text.index("[chain.venues.hegic]")], encoding="utf-8")
+    bare = ("-c", "bare.toml")
+    listed = desk.keeper("hedge", "list", *bare)
+    assert listed.returncode == 5
+    assert "put [chain.venues.hegic] back as it was" in listed.stdout
+    assert "✗  reachable" in desk.keeper("hedge", "doctor", *bare).stdout
+    checks = {one["name"]: one for one in desk.keeper("check", "--skip-clock", "--json", *bare).document["checks"]}
+    assert "put [chain.venues.hegic] back as it was" in checks["venue hegic"]["remedy"]
+    assert desk.keeper("pause").returncode == 0
+    ran = desk.keeper("run", "--once", "--live", "--json", *bare)
+    (alarm,) = events(ran, "venue.lost")
+    assert (alarm["level"], alarm["venue"]) == ("critical", "hegic")
+    assert "put [chain.venues.hegic] back" in desk.keeper("status").stdout
+    assert desk.keeper("resume").returncode == 0
+    assert [one["id"] for one in desk.keeper("hedge", "list", "--json").document["positions"]] == ["0", "1"]
 
 
 def test_a_venue_that_is_gone_leaves_what_is_held_unknown_and_not_nothing(desk: Desk) -> None:
@@ -272,7 +318,7 @@ def test_an_option_that_is_due_and_not_exercised_is_the_highest_alarm_until_it_i
     assert desk.keeper("resume").returncode == 0
     before = desk.dollars()
     off = {"KEEPER__HEDGE__ENABLED": "false"}
-    done = desk.keeper("hedge", "exercise", "0", "--live", "--json", **WEEK, **off)
+    done = desk.keeper("hedge", "exercise", "0", "--live", "--yes", "--json", **WEEK, **off, **UNNAMED)
     assert (done.returncode, done.document["state"]) == (0, "done"), done.stderr
     assert desk.dollars() - before == pytest.approx(alarm["worth"] * 10**6, abs=10**4)
     assert events(done, "protection.deadline") == []
@@ -296,5 +342,5 @@ def test_an_option_that_expired_in_the_money_is_told_once_as_lost_and_cleared_aw
     assert events(desk.keeper("run", "--once", "--live", "--json"), "protection.lost") == []
     assert desk.keeper("health").returncode == 0
     assert desk.keeper("resume").returncode == 0
-    cleared = desk.keeper("hedge", "close", option["id"], "--live", "-q", "--json")
+    cleared = desk.keeper("hedge", "close", option["id"], "--live", "--yes", "-q", "--json", **UNNAMED)
     assert (cleared.returncode, cleared.document["state"]) == (0, "done"), cleared.stderr

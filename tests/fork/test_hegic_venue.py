@@ -293,14 +293,6 @@ def test_a_wrong_scale_in_the_settings_is_unsound(bench: HergeBench) -> None:
     assert "configured is 10001" in found.note
 
 
-@pytest.mark.parametrize("change", [{"base": 17}, {"quote": 18}, {"quote": 5}])
-def test_decimals_that_are_off_by_any_power_are_unsound(bench: HergeBench, change: dict[str, int]) -> None:
-    ((name, decimals),) = change.items()
-    found = no_quote(bench, bench.venue(**{name: replace(getattr(MARKET, name), decimals=decimals)}))
-    assert found.reason is NoQuoteReason.UNSOUND
-    assert "scale, decimals or feed" in found.note
-
-
 def test_a_storage_slot_that_is_not_the_one_is_unsound(bench: HergeBench) -> None:
     assert no_quote(bench, bench.venue(data_slot=6)).reason is NoQuoteReason.UNSOUND
 

@@ -117,7 +117,7 @@ def test_puts_are_bought_within_the_quoted_cost_and_redeemed_for_what_they_pay(i
 def test_when_the_put_cannot_be_had_at_its_price_the_ladder_is_left_as_it_was(insured: Insured) -> None:
     """Protected or unchanged: the price of the puts is pushed up between the view and the purchase."""
     with insured.scene.keeper(**HEDGED) as keeper:
-        lived(insured, keeper, cycles=1)
+        lived(insured, keeper, cycles=2)
         held = insured.scene.held()
         source = keeper.ports.executor
 

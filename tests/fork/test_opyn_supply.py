@@ -13,7 +13,7 @@ import pytest
 from keeper.adapters.options.airswap import GivenOrders, OrderFolder, SignedOrder
 from keeper.adapters.options.opyn import Opyn
 from keeper.adapters.options.opyn_interface import VenueSilent
-from keeper.adapters.options.reading import run_together
+from keeper.adapters.options.reading import run_now, run_together
 from keeper.core.model.errors import Refused
 from keeper.core.model.option import NoQuote, NoQuoteReason, OptionContract, OptionKind, OptionQuote, QuoteBasis
 from keeper.core.model.token import TokenAmount
@@ -129,9 +129,9 @@ def test_an_order_is_filled_for_its_price_and_leaves_no_allowance(bench: GammaBe
         ({"buyer": BANKER}, "it is for 0x"),
         ({"token": mainnet.WETH}, "it is paid in"),
         ({"expires_in_s": 110}, "it expires at"),
-        ({"amount_e8": TWO_E8 - 1}, "199999999 units, 200000000 are wanted"),
-        ({"amount_e8": TWO_E8 * 5 // 4 + 1}, "250000001 units"),
-        ({"amount_e8": 11 * 10**8}, "1100000000 units"),
+        ({"amount_e8": TWO_E8 - 1}, "1.99999999 oToken, 2 oToken are wanted"),
+        ({"amount_e8": TWO_E8 * 5 // 4 + 1}, "2.50000001 oToken"),
+        ({"amount_e8": 11 * 10**8}, "11 oToken"),
     ],
 )
 def test_an_order_that_does_not_fit_is_told_and_not_quoted(
@@ -174,6 +174,25 @@ def test_an_order_that_has_expired_buys_nothing(bench: GammaBench, maker: Market
     assert not bench.run(bench.venue().plan_open(found, found.cost), at_s=found.valid_until_s + RULES.order_margin_s).done
 
 
+@pytest.mark.parametrize(("of_depth", "part"), [("0.7", 1), ("1.5", 3), ("9", 10)])
+def test_of_what_nobody_sells_whole_a_third_or_a_tenth_is_offered(bench: GammaBench, of_depth: str, part: int) -> None:
+    wanted = TokenAmount(token=WETH, raw=int(Decimal(of_depth) * good(quote(bench)).available.raw))
+    (found,) = offered(bench, wanted)
+    assert 0 <= good(found).size.raw - wanted.raw // part <= good(found).contract.lot_raw
+    ran = bench.run(bench.venue().plan_open(good(found), good(found).cost))
+    assert ran.done, ran.reason
+
+
+def test_where_no_part_is_sold_it_is_told_why(bench: GammaBench) -> None:
+    (found,) = offered(bench, TWO, pool_fees=(500,))
+    none(found, NoQuoteReason.NO_LIQUIDITY, "does not exist")
+
+
+def offered(bench: GammaBench, size: TokenAmount, **change: object) -> tuple[OptionQuote | NoQuote, ...]:
+    venue, market, want = bench.venue(**change), bench.market(), replace(bench.want(), size=size)
+    return run_now(bench.rpc, RULES.multicall, lambda block: venue.offering(market, [want], block))
+
+
 def test_a_pools_quote_is_not_used_after_its_time(bench: GammaBench) -> None:
     found = good(quote(bench))
     ran = bench.run(bench.venue().plan_open(found, found.cost), at_s=found.valid_until_s + 1)
@@ -203,14 +222,6 @@ def test_a_plan_takes_only_its_own_venues_offers(bench: GammaBench, maker: Marke
             bench.venue().plan_open(other, other.cost)
 
 
-@pytest.mark.parametrize("fully", [True, False])
-def test_a_paused_protocol_is_not_bought_from_though_pools_go_on(bench: GammaBench, fully: bool) -> None:
-    bench.local.pause(fully=fully)
-    none(quote(bench), NoQuoteReason.PAUSED, "paused")
-    bench.local.pause(fully=fully, paused=False)
-    good(quote(bench))
-
-
 def test_a_series_that_is_struck_off_is_not_found_and_not_quoted(bench: GammaBench) -> None:
     put = the_put(bench)
     bench.local.blacklist(bench.otoken)
@@ -222,7 +233,7 @@ def test_a_payoff_that_is_not_covered_is_not_bought(bench: GammaBench) -> None:
     bench.local.drain(mainnet.USDC, 7_200 * 10**6)
     assert good(quote(bench)).payable_cap == TokenAmount(token=USDC, raw=7_200 * 10**6)
     bench.local.drain(mainnet.USDC, 7_200 * 10**6 - 1)
-    none(quote(bench), NoQuoteReason.UNSOUND, "7199999999 of USDC, 7200000000 may become due")
+    none(quote(bench), NoQuoteReason.UNSOUND, "holds 7,199.999999 USDC, 7,200 USDC may become due")
 
 
 def test_a_put_that_costs_its_strike_is_not_bought(bench: GammaBench, maker: MarketMaker) -> None:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import ClassVar
 
-from keeper.adapters.evm import checked
-from keeper.adapters.evm.abi import revert_reason
-from keeper.adapters.evm.rpc import Rpc, RpcRefused
+from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.options.airswap import OrderBook
 from keeper.adapters.options.opyn import Opyn
 from keeper.adapters.options.opyn_rules import OpynRules
-from keeper.core.model.option import CloseHow, HedgeWant, OptionKind, OptionMarket
-from keeper.core.model.pool import BlockRef
+from keeper.core.model.option import CloseHow, HedgeWant, OptionKind
 from keeper.core.model.token import Token, TokenAmount
 from keeper.localchain import gamma, mainnet, otoken_market
 from keeper.localchain.accounts import DEVELOPER_ACCOUNTS
-from keeper.localchain.artifacts import interface
-from keeper.localchain.chain import LocalTx, MinedBlock, is_success
 from keeper.localchain.chainlink import ETH_USD, put_feed
 from keeper.localchain.twin import Twin, running_twin
-from keeper.ports.options import Allowance, VenueCall, VenuePlan
-from tests.ports.venues import Ability, Impossible, Ran
+from tests.ports.chain_bench import ChainBench
+from tests.ports.venues import Ability
 
 PRICE = Decimal(4_000)
 STRIKE = 3_600.0
@@ -31,6 +27,8 @@ PREMIUM_USD = 95.0
 DEPTH_E8 = 50 * 10**8
 DAYS = 14
 OWNER_RAW = 200_000 * 10**6
+LEFT_RAW = 2_400 * 10**6 - 1
+"""In a margin pool that was drained: a raw dollar less than two puts pay at 2,400 dollars."""
 WETH = Token(address=mainnet.WETH, symbol="WETH", decimals=18)
 USDC = Token(address=mainnet.USDC, symbol="USDC", decimals=6)
 OWNER = DEVELOPER_ACCOUNTS[1].address
@@ -46,13 +44,10 @@ RULES = OpynRules(
     quote=USDC,
     wallet=OWNER,
 )
-_APPROVE = interface("Token").function("approve")
-_ALLOWANCE = interface("Token").function("allowance")
-_GAS = 3_000_000
 
 
 @dataclass
-class GammaBench:
+class GammaBench(ChainBench):
     """A put at 3,600 dollars on ether at 4,000, fifty of them in a pool at 95 dollars."""
 
     local: gamma.LocalGamma
@@ -60,9 +55,14 @@ class GammaBench:
     otoken: str
     pool: str
     expiry_s: int
-    abilities: frozenset[Ability] = frozenset({Ability.SETTLEMENT, Ability.REPRICING})
-    early: CloseHow = CloseHow.REDEEM
-    late: CloseHow = CloseHow.REDEEM
+    abilities: ClassVar[frozenset[Ability]] = frozenset(Ability) - {Ability.DEADLINE, Ability.STOP, Ability.RECORD}
+    pauses: ClassVar[Sequence[str]] = ("partial", "full")
+    wrong_decimals: ClassVar[Sequence[tuple[str, int]]] = (("base", 17), ("quote", 18), ("quote", 5))
+    early: ClassVar[CloseHow | None] = CloseHow.SELL
+    known: ClassVar[frozenset[CloseHow]] = frozenset({CloseHow.SELL, CloseHow.REDEEM})
+    base: ClassVar[Token] = WETH
+    quote: ClassVar[Token] = USDC
+    opening: ClassVar[Decimal] = PRICE
     price: Decimal = PRICE
 
     @property
@@ -73,27 +73,11 @@ class GammaBench:
     def twin(self) -> Twin:
         return self.local.twin
 
-    @contextmanager
-    def restored(self) -> Generator[None]:
-        snapshot = self.twin.chain.rpc.call("evm_snapshot")
-        self.price = PRICE
-        try:
-            yield
-        finally:
-            assert self.twin.chain.rpc.call("evm_revert", snapshot)
-
     def venue(self, orders: OrderBook | None = None, **change: object) -> Opyn:
         return Opyn(replace(RULES, **change), self.rpc, orders)
 
-    def misconfigured(self) -> Opyn:
-        return self.venue(quote=replace(USDC, decimals=18))
-
-    def market(self) -> OptionMarket:
-        chain = self.twin.chain
-        block = int(chain.rpc.call("eth_blockNumber"), 16)
-        return OptionMarket(
-            base=WETH, quote=USDC, price=self.price, now_s=chain.timestamp_s(), block=block, reference_volatility=None
-        )
+    def misconfigured(self, token: str, decimals: int) -> Opyn:
+        return self.venue(**{token: replace(getattr(RULES, token), decimals=decimals)})
 
     def want(self) -> HedgeWant:
         return HedgeWant(
@@ -105,6 +89,10 @@ class GammaBench:
             size=TokenAmount(token=WETH, raw=2 * 10**18),
         )
 
+    def unmet(self) -> Sequence[HedgeWant]:
+        late = replace(self.want(), expiry_from_s=self.expiry_s + 1)
+        return late, replace(self.want(), strike_to=Decimal(3_500)), replace(self.want(), kinds=(OptionKind.CALL,))
+
     def move_spot(self, factor: Decimal) -> None:
         self.price *= factor
         self.local.feed.set_answer(float(self.price))
@@ -113,10 +101,11 @@ class GammaBench:
         otoken_market.reprice_pool(self.twin, self.pool, self.otoken, float(factor))
 
     def drain(self) -> None:
-        raise Impossible("its owners cannot take collateral; what then does not pay is tested of this venue alone")
+        """Its owners cannot; a fault of the margin pool could."""
+        self.local.drain(mainnet.USDC, LEFT_RAW)
 
-    def pause(self) -> None:
-        raise Impossible("a pause of the protocol does not stop those who sell; it is tested of this venue alone")
+    def pause(self, way: str, *, paused: bool = True) -> None:
+        self.local.pause(fully=way == "full", paused=paused)
 
     def go_to(self, time_s: int) -> None:
         if time_s < self.expiry_s:
@@ -124,44 +113,9 @@ class GammaBench:
         else:
             self.local.settle(self.expiry_s, float(self.price))
 
-    def run(self, plan: VenuePlan, *, at_s: int | None = None) -> Ran:
-        gas, ran = 0, Ran(done=False, reason="no calls", gas=0, made_at_s=0)
-        for call in plan.calls:
-            gas += sum(self.approved(one, one.amount) for one in call.allowances)
-            tx = LocalTx(sender=OWNER, to=call.to, data=call.data, value_wei=call.value_wei, gas=_GAS)
-            block = self.twin.chain.mine([tx], timestamp_s=at_s if call is plan.calls[-1] else None)
-            gas += int(block.receipts[0]["gasUsed"], 16)
-            gas += sum(self.approved(one, 0) for one in call.allowances if self._left(one.token.address, one.spender))
-            done = is_success(block.receipts[0])
-            ran = Ran(done=done, reason="" if done else self._reason(call, block), gas=gas, made_at_s=block.timestamp_s)
-            if not done:
-                break
-        return ran
-
-    def block(self) -> BlockRef:
-        return checked.block(self.rpc.call("eth_getBlockByNumber", "latest", False), "newest block")
-
-    def allowance(self) -> int:
+    def allowed(self) -> Iterable[tuple[str, str]]:
         spenders = mainnet.SWAP_ROUTER_02, otoken_market.SWAP_ERC20, gamma.CONTROLLER, gamma.MARGIN_POOL
-        return sum(self._left(token, spender) for token in (mainnet.USDC, self.otoken) for spender in spenders)
-
-    def dollars(self) -> int:
-        return self.twin.balance_raw(OWNER, mainnet.USDC)
-
-    def approved(self, allowance: Allowance, amount: int) -> int:
-        data = _APPROVE.call_data(allowance.spender, amount)
-        block = self.twin.chain.mine_all_succeed([LocalTx(sender=OWNER, to=allowance.token.address, data=data, gas=200_000)])
-        return int(block.receipts[0]["gasUsed"], 16)
-
-    def _left(self, token: str, spender: str) -> int:
-        call = {"to": token, "input": _ALLOWANCE.call_data(OWNER, spender)}
-        return int(self.twin.chain.rpc.call("eth_call", call, "latest"), 16)
-
-    def _reason(self, call: VenueCall, block: MinedBlock) -> str:
-        fields = {"from": OWNER, "to": call.to, "data": call.data}
-        (outcome,) = self.rpc.batch_outcomes([("eth_call", [fields, hex(block.number)])])
-        assert isinstance(outcome, RpcRefused)
-        return revert_reason(outcome.data)
+        return [(token, spender) for token in (mainnet.USDC, self.otoken) for spender in spenders]
 
 
 @contextmanager

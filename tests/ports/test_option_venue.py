@@ -1,81 +1,31 @@
-"""What every option venue promises, run on each of them: what a venue cannot have it must say that it has not."""
+"""What every option venue promises of its offers and purchases, run on each that offers what a case needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from keeper.core.model.errors import Refused
-from keeper.core.model.option import CloseHow, CostModel, Exercise, NoQuote, NoQuoteReason, OptionQuote, PositionState, Style
-from keeper.core.model.token import TokenAmount
-from keeper.ports.options import NotYet, OptionVenue, VenuePlan
-from tests.ports.gamma_bench import running_gamma_bench
-from tests.ports.herge_bench import running_herge_bench
-from tests.ports.venues import Ability, Impossible, VenueBench, bought
-
-pytestmark = pytest.mark.chain
-BENCHES: dict[str, Callable[[], AbstractContextManager[VenueBench]]] = {
-    "gamma": running_gamma_bench,
-    "herge": running_herge_bench,
-}
-FALL = Decimal("0.6")
-RISE = Decimal("1.4")
-OVER = (PositionState.CLOSED, PositionState.EXPIRED_WORTHLESS)
-
-
-@pytest.fixture(scope="module", params=BENCHES)
-def stage(request: pytest.FixtureRequest) -> Iterator[VenueBench]:
-    with BENCHES[request.param]() as bench:
-        yield bench
-
-
-@pytest.fixture
-def bench(stage: VenueBench) -> Iterator[VenueBench]:
-    """A venue as built; whatever a test did, no allowance may be left."""
-    with stage.restored():
-        yield stage
-        assert stage.allowance() == 0
-
-
-@pytest.fixture
-def venue(bench: VenueBench) -> OptionVenue:
-    return bench.venue()
-
-
-def quoted(bench: VenueBench, venue: OptionVenue) -> OptionQuote:
-    want = bench.want()
-    quote = venue.quote(venue.contracts(bench.market(), want)[0], want.size)
-    assert isinstance(quote, OptionQuote), quote
-    return quote
-
-
-def plus(amount: TokenAmount, raw: int) -> TokenAmount:
-    return replace(amount, raw=amount.raw + raw)
-
-
-def nothing(amount: TokenAmount) -> TokenAmount:
-    return replace(amount, raw=0)
-
-
-def ending(plan: VenuePlan | NotYet) -> VenuePlan:
-    assert isinstance(plan, VenuePlan), plan
-    return plan
-
-
-def still_held(bench: VenueBench) -> list[str]:
-    return [one.id for one in bench.venue().positions(bench.owner) if one.state not in OVER]
+from keeper.core.model.option import CloseHow, CostModel, Exercise, NoQuote, NoQuoteReason, PositionState, Style
+from keeper.ports.options import OptionVenue
+from tests.panoptic_market import PUT_ID, PUT_TWICE_ID
+from tests.ports.option_benches import needs
+from tests.ports.venues import Ability, Dispatch, VenueBench, bought, held, plus, quoted
 
 
 def test_the_bench_and_the_venue_agree_on_what_can_happen(bench: VenueBench, venue: OptionVenue) -> None:
     caps = venue.capabilities()
     assert caps.venue == venue.name
+    assert (caps.style is not Style.PERPETUAL) == (Ability.EXPIRY in bench.abilities)
     assert (caps.exercise is Exercise.HOLDER_BEFORE_EXPIRY) == (Ability.DEADLINE in bench.abilities)
     assert (caps.exercise is Exercise.AUTO) == (Ability.SETTLEMENT in bench.abilities)
-    assert (bench.early in caps.closes_early) == (Ability.EARLY_EXIT in bench.abilities)
+    assert bool(caps.closes_early) == (Ability.EARLY_EXIT in bench.abilities)
+    assert bench.early in {None, *caps.closes_early}
+    assert set(caps.closes_early) <= bench.known
+    assert bool(bench.pauses) == (Ability.PAUSE in bench.abilities)
+    assert bool(bench.wrong_decimals) == (Ability.UNITS in bench.abilities)
 
 
 def test_contracts_are_what_was_wanted_nearest_strike_first(bench: VenueBench, venue: OptionVenue) -> None:
@@ -94,12 +44,24 @@ def test_contracts_are_what_was_wanted_nearest_strike_first(bench: VenueBench, v
 
 
 def test_nothing_is_found_for_a_want_that_nobody_meets(bench: VenueBench, venue: OptionVenue) -> None:
-    want = bench.want()
-    assert not venue.contracts(bench.market(), replace(want, strike_from=Decimal(1), strike_to=Decimal(2)))
+    assert bench.unmet()
+    for want in bench.unmet():
+        assert not venue.contracts(bench.market(), want)
 
 
-def test_a_quote_says_what_it_costs_and_for_how_long(bench: VenueBench, venue: OptionVenue) -> None:
-    quote, want, market = quoted(bench, venue), bench.want(), bench.market()
+def test_what_nothing_fits_is_told_beside_what_is_offered(bench: VenueBench, venue: OptionVenue) -> None:
+    wants = [bench.want(), *bench.unmet()]
+    found = bench.desk().offers(bench.market(), wants, bench.block())
+    assert {one.size for one in found.quotes} == {wants[0].size}
+    assert len(found.absent) == len(bench.unmet())
+    for absent in found.absent:
+        assert (absent.venue, absent.contract) == (venue.name, None)
+        assert absent.reason in {NoQuoteReason.NO_SERIES, NoQuoteReason.OUT_OF_TENOR}
+    assert len({absent.note for absent in found.absent}) == len(found.absent)
+
+
+def test_a_quote_says_what_it_costs_and_for_how_long(bench: VenueBench) -> None:
+    quote, want, market = quoted(bench), bench.want(), bench.market()
     assert quote.size == want.size
     assert quote.cost.raw > 0
     assert quote.cost.token == quote.contract.settle_asset == market.quote
@@ -107,39 +69,54 @@ def test_a_quote_says_what_it_costs_and_for_how_long(bench: VenueBench, venue: O
     assert quote.valid_until_s > market.now_s
     assert quote.block == market.block
     assert quote.cost_model is CostModel.STREAMED or quote.max_loss == quote.cost
+    assert (quote.payable_cap is not None) == (Ability.RESERVES in bench.abilities)
     assert quote.implied_volatility is None or 0 < quote.implied_volatility < 5
     assert quote.gas_open > 21_000
     assert quote.gas_close > 21_000
 
 
-def test_a_purchase_takes_what_was_quoted_and_is_read_back(bench: VenueBench, venue: OptionVenue) -> None:
-    quote, before = quoted(bench, venue), bench.dollars()
-    ran = bench.run(venue.plan_open(quote, quote.cost))
+def test_a_purchase_is_read_back(bench: VenueBench, venue: OptionVenue) -> None:
+    quote = quoted(bench)
+    ran = bench.buy(quote, quote.cost)
     assert ran.done, ran.reason
+    position = held(bench)
+    assert position.id
+    assert position.owner == bench.owner
+    assert position.size == quote.size
+    assert position.contract.legs == quote.contract.legs
+    assert position.contract.expiry_s is None or quote.contract.expiry_s is not None
+    assert position.opened_cost in {None, quote.cost}
+    assert position.state is PositionState.OPEN
+    assert (position.intrinsic.raw, position.accrued_cost.raw) == (0, 0)
+    assert position.claimable.raw == 0 or CloseHow.SELL in venue.capabilities().closes_early
+    assert (position.act_before_s is not None) == (Ability.DEADLINE in bench.abilities)
+    assert bench.desk().held(bench.market(), bench.owner, bench.block()).positions == (position,)
+
+
+@needs(Ability.MONEY)
+def test_a_purchase_takes_what_was_quoted(bench: VenueBench) -> None:
+    quote, before = quoted(bench), bench.dollars()
+    assert bench.buy(quote, quote.cost).done
     assert before - bench.dollars() == quote.cost.raw
-    (held,) = bench.venue().positions(bench.owner)
-    assert held.id
-    assert held.owner == bench.owner
-    assert held.size == quote.size
-    assert held.contract.legs == quote.contract.legs
-    assert held.opened_cost in {None, quote.cost}
-    assert held.state is PositionState.OPEN
-    assert (held.intrinsic.raw, held.accrued_cost.raw) == (0, 0)
-    assert held.claimable.raw == 0 or CloseHow.SELL in venue.capabilities().closes_early
-    assert 0.8 * quote.gas_open < ran.gas <= quote.gas_open
 
 
-def test_two_purchases_are_two_positions_or_one_of_both(bench: VenueBench, venue: OptionVenue) -> None:
+@needs(Ability.GAS)
+def test_a_purchase_takes_the_gas_that_was_told(bench: VenueBench) -> None:
+    quote = quoted(bench)
+    assert 0.8 * quote.gas_open < bench.buy(quote, quote.cost).gas <= quote.gas_open
+
+
+def test_two_purchases_are_two_positions_or_one_of_both(bench: VenueBench) -> None:
     one = bought(bench)
-    quote = quoted(bench, venue)
-    assert bench.run(venue.plan_open(quote, quote.cost)).done
-    held = bench.venue().positions(bench.owner)
-    assert sum(position.size.raw for position in held) == one.size.raw + quote.size.raw
-    assert len({position.id for position in held}) == len(held)
+    quote = quoted(bench)
+    assert bench.buy(quote, quote.cost).done
+    both = bench.venue().positions(bench.owner)
+    assert sum(position.size.raw for position in both) == one.size.raw + quote.size.raw
+    assert len({position.id for position in both}) == len(both)
 
 
 def test_more_than_the_limit_is_refused_before_anything_is_sent(bench: VenueBench, venue: OptionVenue) -> None:
-    quote = quoted(bench, venue)
+    quote = quoted(bench)
     with pytest.raises(Refused):
         venue.plan_open(quote, plus(quote.cost, -1))
     with pytest.raises(Refused):
@@ -148,204 +125,97 @@ def test_more_than_the_limit_is_refused_before_anything_is_sent(bench: VenueBenc
         venue.plan_open(replace(quote, contract=replace(quote.contract, venue="elsewhere")), quote.cost)
 
 
-def test_a_price_past_the_limit_buys_nothing(bench: VenueBench, venue: OptionVenue) -> None:
-    quote, before = quoted(bench, venue), bench.dollars()
-    if Ability.REPRICING not in bench.abilities:
-        with pytest.raises(Impossible):
-            bench.reprice(Decimal(2))
-        return
+@needs(Ability.REPRICING)
+def test_a_price_past_the_limit_buys_nothing(bench: VenueBench) -> None:
+    quote, before = quoted(bench), bench.dollars()
     bench.reprice(Decimal(2))
-    ran = bench.run(venue.plan_open(quote, quote.cost))
+    ran = bench.buy(quote, quote.cost)
     assert not ran.done
     assert ran.reason
     assert bench.dollars() == before
     assert not bench.venue().positions(bench.owner)
 
 
-def test_a_price_within_the_limit_is_paid_and_no_more(bench: VenueBench, venue: OptionVenue) -> None:
-    quote, before = quoted(bench, venue), bench.dollars()
-    if Ability.REPRICING in bench.abilities:
-        bench.reprice(Decimal("1.1"))
+@needs(Ability.REPRICING)
+def test_a_price_that_has_moved_within_the_limit_is_paid(bench: VenueBench) -> None:
+    quote, before = quoted(bench), bench.dollars()
+    bench.reprice(Decimal("1.1"))
     limit = plus(quote.cost, quote.cost.raw // 5)
-    assert bench.run(venue.plan_open(quote, limit)).done
-    assert quote.cost.raw <= before - bench.dollars() <= limit.raw
+    assert bench.buy(quote, limit).done
+    assert quote.cost.raw < before - bench.dollars() <= limit.raw
 
 
-def test_a_payoff_is_taken_early(bench: VenueBench, venue: OptionVenue) -> None:
-    held = bought(bench)
-    bench.move_spot(FALL)
-    (now,) = bench.venue().positions(bench.owner)
-    expected = held.contract.payoff(bench.market().price) * 2
-    assert abs(Decimal(now.intrinsic.raw).scaleb(-now.intrinsic.token.decimals) - expected) < Decimal("0.000002")
-    plan = venue.plan_close(now, bench.early, now.claimable)
-    if Ability.EARLY_EXIT not in bench.abilities:
-        assert isinstance(plan, NotYet)
-        return
-    assert now.state is PositionState.ITM_EXERCISABLE
-    before = bench.dollars()
-    ran = bench.run(ending(plan))
-    assert ran.done, ran.reason
-    assert bench.dollars() - before == now.claimable.raw == now.intrinsic.raw
-    assert not still_held(bench)
+@needs(Ability.MONEY)
+def test_a_limit_that_is_not_needed_is_not_spent(bench: VenueBench) -> None:
+    quote, before = quoted(bench), bench.dollars()
+    assert bench.buy(quote, plus(quote.cost, quote.cost.raw)).done
+    assert before - bench.dollars() == quote.cost.raw
 
 
-def test_less_than_wanted_is_refused(bench: VenueBench, venue: OptionVenue) -> None:
-    bought(bench)
-    bench.move_spot(FALL)
-    (held,) = bench.venue().positions(bench.owner)
-    if Ability.EARLY_EXIT not in bench.abilities:
-        assert isinstance(venue.plan_close(held, bench.early, nothing(held.claimable)), NotYet)
-        return
-    with pytest.raises(Refused):
-        venue.plan_close(held, bench.early, plus(held.claimable, 1))
+@needs(Ability.RECORD)
+def test_a_purchase_is_recorded_as_the_golden_words_say(bench: VenueBench) -> None:
+    """The second has the same range under another id; the price is at tick 196,526 and may go 200 ticks either way.
+
+    For nothing not into the range, which begins at 196,640. Two dollars are what two puts pay between ticks 196,680 and
+    196,681.
+    """
+    one = quoted(bench)
+    assert bench.buy(one, one.cost).done
+    other = quoted(bench)
+    assert bench.buy(other, plus(other.cost, 2 * 10**6)).done
+    assert list(bench.dispatches()) == [
+        Dispatch(ids=(PUT_ID,), ids_after=(PUT_ID,), sizes=(2 * 10**18,), limits=((196_325, 196_640, 30_000),)),
+        Dispatch(ids=(PUT_TWICE_ID,), ids_after=(PUT_ID, PUT_TWICE_ID), sizes=(10**18,), limits=((196_325, 196_680, 30_000),)),
+    ]
 
 
-def test_out_of_the_money_there_is_nothing_to_take_yet(bench: VenueBench, venue: OptionVenue) -> None:
-    held = bought(bench)
-    assert isinstance(venue.plan_close(held, bench.early, nothing(held.claimable)), NotYet)
-    early = venue.plan_close(held, bench.late, nothing(held.claimable))
-    assert isinstance(early, NotYet)
-    assert early.not_before_s is None or early.not_before_s >= (held.contract.expiry_s or 0)
+@needs(Ability.PAUSE)
+def test_a_paused_venue_offers_nothing_until_it_goes_on(bench: VenueBench, venue: OptionVenue) -> None:
+    quote, want = quoted(bench), bench.want()
+    for way in bench.pauses:
+        bench.pause(way)
+        found = venue.quote(quote.contract, want.size)
+        assert isinstance(found, NoQuote), way
+        assert found.reason is NoQuoteReason.PAUSED
+        assert found.contract == quote.contract
+        bench.pause(way, paused=False)
+        assert quoted(bench).cost == quote.cost
 
 
-def test_an_end_that_a_venue_does_not_know_is_refused(bench: VenueBench, venue: OptionVenue) -> None:
-    held = bought(bench)
-    caps = venue.capabilities()
-    for how in set(CloseHow) - {*caps.closes_early, bench.early, bench.late}:
-        with pytest.raises(Refused):
-            venue.plan_close(held, how, nothing(held.claimable))
-
-
-def test_the_last_second_before_expiry_still_pays(bench: VenueBench, venue: OptionVenue) -> None:
-    held = bought(bench)
-    if Ability.DEADLINE not in bench.abilities:
-        assert held.act_before_s is None
-        return
-    expiry_s = held.contract.expiry_s
-    assert expiry_s is not None
-    assert held.act_before_s is not None
-    assert held.act_before_s < expiry_s
-    bench.go_to(expiry_s - 100)
-    bench.move_spot(FALL)
-    (now,) = bench.venue().positions(bench.owner)
-    before = bench.dollars()
-    ran = bench.run(ending(venue.plan_close(now, bench.early, now.claimable)), at_s=expiry_s - 1)
-    assert ran.done, ran.reason
-    assert ran.made_at_s == expiry_s - 1
-    assert bench.dollars() - before == now.claimable.raw > 0
-
-
-def test_a_second_later_the_payoff_is_lost_and_the_venue_says_so(bench: VenueBench, venue: OptionVenue) -> None:
-    held = bought(bench)
-    if Ability.DEADLINE not in bench.abilities:
-        assert held.act_before_s is None
-        return
-    assert held.contract.expiry_s is not None
-    bench.go_to(held.contract.expiry_s - 100)
-    bench.move_spot(FALL)
-    (now,) = bench.venue().positions(bench.owner)
-    plan = ending(venue.plan_close(now, bench.early, now.claimable))
-    before = bench.dollars()
-    assert not bench.run(plan, at_s=held.contract.expiry_s).done
+@needs(Ability.STOP)
+def test_a_paused_venue_sells_nothing(bench: VenueBench) -> None:
+    quote, before = quoted(bench), bench.dollars()
+    bench.pause(bench.pauses[0])
+    ran = bench.buy(quote, quote.cost)
+    assert not ran.done
+    assert ran.reason
     assert bench.dollars() == before
-    (late,) = bench.venue().positions(bench.owner)
-    assert late.state is PositionState.EXPIRED_WORTHLESS
-    assert (late.intrinsic.raw, late.claimable.raw, late.act_before_s) == (0, 0, None)
-    with pytest.raises(Refused):
-        venue.plan_close(late, bench.early, nothing(late.claimable))
-
-
-def test_a_payoff_at_expiry_is_redeemed_where_it_waits(bench: VenueBench, venue: OptionVenue) -> None:
-    held = bought(bench)
-    if Ability.SETTLEMENT not in bench.abilities:
-        assert venue.capabilities().exercise is not Exercise.AUTO
-        return
-    assert held.contract.expiry_s is not None
-    bench.move_spot(FALL)
-    bench.go_to(held.contract.expiry_s)
-    (now,) = bench.venue().positions(bench.owner)
-    assert now.state is PositionState.REDEEMABLE
-    before = bench.dollars()
-    ran = bench.run(ending(venue.plan_close(now, bench.late, now.claimable)))
-    assert ran.done, ran.reason
-    assert bench.dollars() - before == now.claimable.raw > 0
-    assert not still_held(bench)
-
-
-def test_what_expires_worthless_is_over_and_can_be_cleared_away(bench: VenueBench, venue: OptionVenue) -> None:
-    held = bought(bench)
-    if held.contract.expiry_s is None:
-        assert venue.capabilities().style is Style.PERPETUAL
-        return
-    bench.move_spot(RISE)
-    bench.go_to(held.contract.expiry_s + 60)
-    assert not still_held(bench)
-    for late in bench.venue().positions(bench.owner):
-        assert (late.intrinsic.raw, late.claimable.raw, late.act_before_s) == (0, 0, None)
-        with pytest.raises(Refused):
-            venue.plan_close(late, bench.late, plus(late.claimable, 1))
-        before = bench.dollars()
-        ran = bench.run(ending(venue.plan_close(late, bench.late, nothing(late.claimable))))
-        assert ran.done, ran.reason
-        assert bench.dollars() == before
     assert not bench.venue().positions(bench.owner)
 
 
-def test_a_paused_venue_offers_nothing_and_sells_nothing(bench: VenueBench, venue: OptionVenue) -> None:
-    quote, want, before = quoted(bench, venue), bench.want(), bench.dollars()
-    if Ability.PAUSE not in bench.abilities:
-        with pytest.raises(Impossible):
-            bench.pause()
-        return
-    bench.pause()
-    found = venue.quote(quote.contract, want.size)
-    assert isinstance(found, NoQuote)
-    assert found.reason is NoQuoteReason.PAUSED
-    assert found.contract == quote.contract
-    assert not bench.run(venue.plan_open(quote, quote.cost)).done
-    assert bench.dollars() == before
-
-
-def test_a_payoff_that_is_not_covered_is_not_claimable(bench: VenueBench, venue: OptionVenue) -> None:
-    held = bought(bench)
-    if Ability.RESERVES not in bench.abilities:
-        cap = quoted(bench, venue).payable_cap
-        assert cap is None or cap.raw > held.contract.payoff(Decimal(0)) * 2
-        return
-    bench.drain()
-    bench.move_spot(FALL)
-    (now,) = bench.venue().positions(bench.owner)
-    assert now.id == held.id
-    assert now.intrinsic.raw > now.claimable.raw
-    with pytest.raises(Refused):
-        venue.plan_close(now, bench.early, now.intrinsic)
-    before = bench.dollars()
-    ran = bench.run(ending(venue.plan_close(now, bench.early, now.claimable)))
-    assert not ran.done
-    assert bench.dollars() == before
-    assert still_held(bench) == [held.id]
-
-
+@needs(Ability.RESERVES)
 def test_what_would_not_be_covered_is_not_quoted(bench: VenueBench, venue: OptionVenue) -> None:
-    want, contract = bench.want(), quoted(bench, venue).contract
-    if Ability.RESERVES not in bench.abilities:
-        with pytest.raises(Impossible):
-            bench.drain()
-        return
+    want, contract = bench.want(), quoted(bench).contract
     bench.drain()
     found = venue.quote(contract, want.size)
     assert isinstance(found, NoQuote)
     assert found.reason in {NoQuoteReason.UNSOUND, NoQuoteReason.LIMIT, NoQuoteReason.NO_LIQUIDITY}
 
 
+@needs(Ability.UNITS)
 def test_wrong_decimals_in_the_settings_are_noticed(bench: VenueBench) -> None:
-    venue, want = bench.misconfigured(), bench.want()
-    found = [venue.quote(contract, want.size) for contract in venue.contracts(bench.market(), want)]
-    assert all(isinstance(one, NoQuote) and one.reason is NoQuoteReason.UNSOUND for one in found), found
+    want, right = bench.want(), quoted(bench).contract
+    for token, decimals in bench.wrong_decimals:
+        venue = bench.misconfigured(token, decimals)
+        for contract in (right, *venue.contracts(bench.market(), want)):
+            found = venue.quote(contract, want.size)
+            assert isinstance(found, NoQuote), (token, decimals)
+            assert found.reason is NoQuoteReason.UNSOUND
+            assert "decimals" in found.note
 
 
 def test_more_than_there_is_is_not_quoted(bench: VenueBench, venue: OptionVenue) -> None:
-    quote = quoted(bench, venue)
+    quote = quoted(bench)
     lots = quote.contract.lots(quote.available.raw + 1)
     found = venue.quote(quote.contract, replace(quote.size, raw=lots))
     assert isinstance(found, NoQuote)

@@ -9,18 +9,25 @@ import pytest
 
 from keeper.app.cli import phrases
 from keeper.core.strategy import gates, triggers
-from keeper.core.strategy.hedge import orders, proposal, uncovered, wake
+from keeper.core.strategy.hedge import funding, lean, orders, proposal, synthetic, uncovered, wake
 
 
 def _is_trigger(value: object) -> bool:
-    return isinstance(value, str) and value.startswith("hedge_")
+    return isinstance(value, str) and value.startswith(("hedge_", "lean"))
 
 
 TRIGGERS = [value for name, value in vars(triggers).items() if name.isupper() and isinstance(value, str)]
 GATES = re.findall(r'_veto\("(\w+)"', inspect.getsource(gates))
-HEDGE_TRIGGERS = [value for module in (orders, proposal, wake) for value in vars(module).values() if _is_trigger(value)]
+HEDGE_TRIGGERS = [
+    value
+    for module in (funding, lean, orders, proposal, synthetic, wake)
+    for value in vars(module).values()
+    if _is_trigger(value)
+]
 HEDGE_GATES = {
-    name for module in (proposal, uncovered) for name in re.findall(r'"(hedge_\w+|uncovered)"', inspect.getsource(module))
+    name
+    for module in (lean, proposal, uncovered)
+    for name in re.findall(r'"(hedge_\w+|lean|lean_\w+|uncovered)"', inspect.getsource(module))
 }
 
 

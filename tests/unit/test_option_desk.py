@@ -4,18 +4,31 @@
 
 from __future__ import annotations
 
+import random
+import zlib
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from keeper.adapters.evm.rpc import BadReply, RpcUnreachable
-from keeper.adapters.options.desk import OptionDesk
+from keeper.adapters.options.desk import MOST_ABSENT, MOST_QUOTES, OptionDesk
 from keeper.adapters.options.reading import Ask
-from keeper.core.model.option import NO_PROTECTION, NoQuote, NoQuoteReason, ProtectionView
+from keeper.core.model.codec import encode
+from keeper.core.model.option import (
+    NO_PROTECTION,
+    HedgeWant,
+    Leg,
+    NoQuote,
+    NoQuoteReason,
+    OptionKind,
+    ProtectionView,
+)
+from keeper.core.model.token import TokenAmount
 from keeper.engine.protect import market_of, with_protection
 from tests.builders import block_ref, policy, view
-from tests.options import held, quote
-from tests.pairs import WALLET
+from tests.options import held, put, quote
+from tests.pairs import DAY_S, NOW_S, WALLET, WETH
 from tests.stories import told
 from tests.unit.test_strategy_hedge import rules, seen
 
@@ -54,9 +67,15 @@ class Venue:
         return self._reading(self._offered)
 
 
-def desk(*venues):
+def desk(*venues, **how):
     node = Counting()
-    return OptionDesk(node, MULTICALL, venues), node
+    return OptionDesk(node, MULTICALL, venues, **how), node
+
+
+def want(**times):
+    """Puts near their strikes."""
+    size = TokenAmount(token=WETH, raw=10**18)
+    return HedgeWant(kinds=(OptionKind.PUT,), strike_from=Decimal(3_000), strike_to=Decimal(4_000), size=size, **times)
 
 
 MARKET = market_of(view(), told(policy(), view().now_s), policy())
@@ -144,3 +163,69 @@ def test_what_is_held_is_part_of_the_view_though_nothing_is_bought():
     bare = policy()
     found = with_protection(Told(kept=mine), view(), told(bare, view().now_s), bare)
     assert found == replace(view(), protection=mine)
+
+
+def test_a_venue_that_is_not_bought_at_tells_what_is_held_and_is_not_asked_for_quotes():
+    sold, left = Venue("sold", offered=(quote(),)), Venue("left", held=(held(),), offered=(quote(),))
+    both, node = desk(sold, left, bought_at=("sold",))
+    assert both.held(MARKET, WALLET, block_ref()).positions == (held(),)
+    assert len(both.offers(MARKET, [], block_ref()).quotes) == 1
+    assert [len(batch) for batch in node.batches] == [2, 1]
+
+
+def test_a_venue_that_is_lost_leaves_what_is_held_unknown_and_nothing_is_bought():
+    by, why = rules(), "put it back"
+    one, node = desk(Venue("sold", offered=(quote(),)), lost={"gone": why})
+    found = with_protection(one, seen(spot_ticks=300), told(by, seen().now_s), by)
+    assert found.protection.quotes == ()
+    assert found.protection.absent == (NoQuote(venue="gone", reason=NoQuoteReason.UNREACHABLE, note=why),)
+    assert len(node.batches) == 1
+
+
+def test_a_lost_venue_alone_costs_no_request():
+    none, node = desk(lost={"gone": "put it back"})
+    assert none.held(MARKET, WALLET, block_ref()).absent[0].venue == "gone"
+    assert none.offers(MARKET, [], block_ref()) == NO_PROTECTION
+    assert node.batches == []
+
+
+FAR_S = 40 * DAY_S
+WANTS = (
+    want(expiry_from_s=NOW_S, expiry_to_s=NOW_S + FAR_S - 1),
+    want(expiry_from_s=NOW_S + FAR_S, expiry_to_s=NOW_S + 2 * FAR_S),
+)
+
+
+def many(count):
+    """Dear ones first; all but ten expire late, and those are the dearest."""
+    chance = random.Random(7)
+    return tuple(
+        quote(
+            chance.randrange(10**8, 10**10),
+            contract=put(
+                legs=(Leg(kind=OptionKind.PUT, strike=Decimal(3_000 + place)),),
+                expiry_s=NOW_S + (DAY_S if place < 10 else FAR_S),
+                native=(f"0x{chance.getrandbits(160):040x}",),
+            ),
+            implied_volatility=Decimal(2_000 - place) / 1_000,
+            native=("pool", "3000"),
+        )
+        for place in range(count)
+    )
+
+
+def test_of_very_many_quotes_every_want_keeps_the_cheapest_and_the_rest_is_told_by_number():
+    offered = many(200)
+    shut = [NoQuote(venue="v", reason=NoQuoteReason.NO_LIQUIDITY, note="no pool", contract=one.contract) for one in offered]
+    one, _ = desk(Venue("v", offered=(*offered, *shut)))
+    found = one.offers(MARKET, WANTS, block_ref())
+    assert found.quotes == (*offered[:10], *offered[-MOST_QUOTES:])
+    assert len(found.absent) == MOST_ABSENT + 1
+    assert found.absent[-1].note == f"of 200 quotes the {10 + MOST_QUOTES} of the lowest implied volatility are looked at"
+    few, _ = desk(Venue("v", offered=offered[:MOST_QUOTES]))
+    assert few.offers(MARKET, WANTS, block_ref()) == ProtectionView(positions=(), quotes=offered[:MOST_QUOTES], absent=())
+
+
+def test_a_view_with_all_the_quotes_that_it_may_have_is_a_small_row_of_the_journal():
+    whole = replace(seen(), protection=ProtectionView(positions=(), quotes=many(6 * MOST_QUOTES), absent=()))
+    assert len(zlib.compress(encode(whole).encode(), level=6)) < 20_000

@@ -223,7 +223,7 @@ def test_the_implied_volatility_is_that_of_the_premium() -> None:
         ({"minPeriod": (8 * DAY_S,)}, NoQuoteReason.OUT_OF_TENOR, "sells 691200 to"),
         ({"maxPeriod": (6 * DAY_S,)}, NoQuoteReason.OUT_OF_TENOR, "to 518400 s"),
         ({"lockedLimit": (0,)}, NoQuoteReason.PAUSED, "limit"),
-        ({"getAvailableContracts": (2 * ETHER - 1,)}, NoQuoteReason.LIMIT, "1999999999999999999 of"),
+        ({"getAvailableContracts": (2 * ETHER - 1,)}, NoQuoteReason.LIMIT, "1.999999999999999999 WETH of 2 WETH are for sale"),
         ({"calculateNegativepnlAndPositivepnl": (0, 0)}, NoQuoteReason.UNSOUND, "costs nothing"),
         ({"latestRoundData": (1, 2_500 * 10**8, 0, NOW_S - 90_001, 1)}, NoQuoteReason.UNSOUND, "90001 s old"),
         ({"acceptedStrategy": Reverted("nothing returned")}, NoQuoteReason.UNREACHABLE, "nothing returned"),
@@ -295,4 +295,6 @@ def test_offers_take_two_rounds_whatever_is_wanted() -> None:
 
 def test_nothing_is_asked_a_second_time_where_nothing_fits() -> None:
     reading = venue().offering(market(), [want((1, 2))], HEAD)
-    assert finished(reading, replies(next(reading))) == ()
+    (absent,) = finished(reading, replies(next(reading)))
+    assert (absent.reason, absent.contract) == (NoQuoteReason.NO_SERIES, None)
+    assert "1.0 to 2.0 days" in absent.note

@@ -71,6 +71,31 @@ def test_the_first_option_has_the_id_zero_and_is_held() -> None:
     assert one.intrinsic.raw == one.claimable.raw == 500 * DOLLAR
 
 
+def test_a_search_goes_on_where_the_last_one_ended_and_begins_anew_when_it_fails() -> None:
+    one = venue()
+
+    def look(count: int, logs: Any) -> tuple[int, Any]:
+        reading = one.holding(WALLET, HEAD)
+        (call,) = (first := next(reading)).others
+        since = int(call[1][0]["fromBlock"], 16)
+        answers = dict.fromkeys(first.reads, (count,))
+        try:
+            return since, finished(reading, replies(reading.send(Replies(answers=answers, others=[logs])), **HELD))
+        except StopIteration as end:
+            return since, end.value
+
+    resumed = HEAD.number - 256
+    assert look(0, []) == (MARKET.first_block, ())
+    since, (found,) = look(1, [transfer(0)])
+    assert (since, found.id) == (resumed, "0")
+    assert look(1, []) == (resumed, (found,))
+    with pytest.raises(ReadRefused):
+        look(1, RpcRefused(-32005, "block range is too large", None))
+    with pytest.raises(BadReply, match="transfers since block"):
+        look(2, [])
+    assert look(1, [transfer(0)]) == (MARKET.first_block, (found,))
+
+
 def test_an_option_in_the_money_is_worth_nothing_from_its_expiry_on() -> None:
     (last,) = held([transfer(0)], lockedLiquidity=(1, PUT_90.address, 1, 1, NOW_S + 1))
     assert last.intrinsic.raw == 500 * DOLLAR

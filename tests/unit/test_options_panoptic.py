@@ -302,7 +302,8 @@ def test_a_close_is_held_to_what_it_must_pay() -> None:
 
 
 def test_a_release_withdraws_what_is_there() -> None:
-    (call,) = release_calls(CLOSING, WALLET)
+    (call,) = release_calls(CLOSING, MARKET, WALLET)
+    assert call.label == "withdraw 0.000000000000000007 WETH"
     assert (call.to, call.data[:10]) == (TRACKERS[1], "0xb460af94")
     assert words(call.data) == ["7", WALLET[2:].lower(), WALLET[2:].lower()]
 

@@ -23,7 +23,7 @@ from keeper.core.model.pool import BlockRef
 from keeper.core.model.token import TokenAmount
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.localchain.panoptic import POOL, POOL_ID, TRACKERS
-from tests.pairs import DAY_S, NOW_S, WALLET, WETH
+from tests.pairs import DAY_S, NOW_S, USDC, WALLET, WETH
 from tests.panoptic_market import DOLLAR, ETHER, LIQUIDITY, MARKET, PUT, PUT_ID, RULES
 
 HEAD = BlockRef(number=1_000_000, hash="0x" + "11" * 32, timestamp_s=NOW_S)
@@ -45,6 +45,8 @@ TOLD: Table = {
     "poolId": (POOL_ID,),
     "collateralToken0": (TRACKERS[0],),
     "collateralToken1": (TRACKERS[1],),
+    USDC.address: (6,),
+    WETH.address: (18,),
     "numberOfLegs": (0,),
     "isSafeMode": (0,),
     "NOTIONAL_FEE": (1,),
@@ -69,7 +71,8 @@ BEFORE: Table = {
 
 
 def answer(read: ContractRead, told: Table) -> tuple[Any, ...] | Reverted:
-    found = told[read.function.signature.partition("(")[0]]
+    name = read.function.signature.partition("(")[0]
+    found = told[read.target if name == "decimals" else name]
     return found(*read.function.decode_arguments(read.data)) if isinstance(found, Callable) else found
 
 
@@ -155,11 +158,12 @@ def test_what_the_engine_does_not_tell_is_in_the_rules() -> None:
     [
         ({"isSafeMode": (3,)}, NoQuoteReason.PAUSED, "safe mode 3"),
         ({"isSafeMode": Reverted("error 0x88cce429")}, NoQuoteReason.UNREACHABLE, "too far from the venue's averages"),
-        ({"getChunkData": (0, 10 * LIQUIDITY, 0, 0)}, NoQuoteReason.NO_LIQUIDITY, "0 of 10000000000000000000"),
-        ({"getChunkData": (9 * LIQUIDITY << 128 | 2 * LIQUIDITY, 0, 0, 0)}, NoQuoteReason.NO_LIQUIDITY, "0 of 1"),
+        ({"getChunkData": (0, 10 * LIQUIDITY, 0, 0)}, NoQuoteReason.NO_LIQUIDITY, "0 WETH of 10 WETH may be bought"),
+        ({"getChunkData": (9 * LIQUIDITY << 128 | 2 * LIQUIDITY, 0, 0, 0)}, NoQuoteReason.NO_LIQUIDITY, "0 WETH of 10 WETH"),
         ({"slot0": (get_sqrt_ratio_at_tick(196_640), 196_640, 0, 0, 0, 0, True)}, NoQuoteReason.UNSOUND, "within or past"),
         ({"slot0": (0, 0, 0, 0, 0, 0, False)}, NoQuoteReason.UNREACHABLE, "no price"),
         ({"getCurrentBlockTimestamp": (NOW_S - 3 * DAY_S,)}, NoQuoteReason.UNREACHABLE, "no time has passed"),
+        ({USDC.address: (18,)}, NoQuoteReason.UNSOUND, "USDC has 18 decimals, configured are 6"),
         ({"getPanopticPool": ("0x" + "00" * 20,)}, NoQuoteReason.NO_SERIES, "no pool over"),
     ],
 )

@@ -134,12 +134,6 @@ def test_it_is_redeemed_once_for_what_it_settled_at(venue):
         venue.end(position, CloseHow.REDEEM, position.claimable)
 
 
-def test_out_of_the_money_it_expires_worthless(venue):
-    quote, _ = bought(venue)
-    (position,) = venue.held(market(price=4_500, now_s=quote.contract.expiry_s), WALLET, block_ref()).positions
-    assert (position.state, position.claimable.raw) == (PositionState.EXPIRED_WORTHLESS, 0)
-
-
 def test_what_expired_worthless_is_cleared_away_a_day_later(venue):
     quote, _ = bought(venue)
     last_s = quote.contract.expiry_s + DAY_S - 1
@@ -168,13 +162,6 @@ def test_held_options_are_worth_the_models_price_without_markup_and_spread(venue
     venue.held(market(price=3_000, now_s=quote.contract.expiry_s), WALLET, block_ref())
     settled = venue.worth(price=9_000.0, now_s=quote.contract.expiry_s + 60, volatility=0.6)
     assert settled.model == settled.intrinsic == pytest.approx(10 * (float(leg.strike) - 3_000))
-
-
-def test_another_venues_quote_is_refused(venue):
-    quote = quoted(venue)
-    foreign = replace(quote, contract=replace(quote.contract, venue="opyn"))
-    with pytest.raises(Refused, match="opyn"):
-        venue.plan_open(foreign, foreign.cost)
 
 
 @given(st.integers(500, 20_000), st.integers(1, 300), st.sampled_from(list(OptionKind)))

@@ -118,11 +118,26 @@ def test_as_shipped_nothing_is_bought_and_what_is_held_is_still_ended_by_the_rul
     assert rules.reserve == 0
 
 
+def test_the_band_of_the_lean_is_off_as_shipped_and_holds_without_options():
+    shipped = to_policy(load(environ={}).settings).hedge
+    assert (shipped.lean_target, shipped.lean_band) == (0.5, 1.0)
+    for enabled in (False, True):
+        flags = {"hedge.enabled": enabled, "hedge.lean_target": "0.4", "hedge.lean_band": "0.1"}
+        rules = to_policy(load(flags=flags, environ={}).settings).hedge
+        assert (rules.lean_target, rules.lean_band) == (pytest.approx(0.4), pytest.approx(0.1))
+
+
+@pytest.mark.parametrize("value", ["0", "nan", "wide", 0.1, True])
+def test_a_band_that_is_none_is_refused(value):
+    assert any(": hedge.lean_band: " in problem for problem in problems({"hedge.lean_band": value}))
+
+
 def test_switched_on_the_shipped_tiers_become_rules_the_near_one_first():
     rules = to_policy(load(flags={"hedge.enabled": True}, environ={}).settings).hedge
     assert [tier.name for tier in rules.tiers] == ["near", "middle", "far"]
     assert [tier.anchor for tier in rules.tiers] == [Anchor.BREAK_EVEN, Anchor.SECONDARY_EDGE, Anchor.INSURANCE_EDGE]
-    assert (rules.against, rules.uncovered) == (Against.CASH, Uncovered.HOLD)
+    assert (rules.against, rules.uncovered) == (Against.CASH, Uncovered.WIDEN)
+    assert rules.least_part == pytest.approx(0.1)
     assert rules.tiers[0].wake.score == pytest.approx(0.3)
     assert rules.tiers[1].wake.score is None
     assert rules.pays_with("hegic") == pytest.approx(0.8)

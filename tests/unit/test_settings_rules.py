@@ -169,6 +169,11 @@ def test_a_running_keeper_takes_over_rules_but_never_chain_key_pool_or_mode():
         "outside.universe.wbtc_weth_500.address",
         "outside.lending",
         "deribit.enabled",
+        "chain.venues.opyn.address_book",
+        "hedge.enabled",
+        "hedge.venues",
+        "hedge.orders",
+        "hedge.paper.enabled",
     ):
         assert not is_reloadable(path)
     for path in (
@@ -180,6 +185,8 @@ def test_a_running_keeper_takes_over_rules_but_never_chain_key_pool_or_mode():
         "stress.weights.rsi",
         "calendar.lead_s",
         "outside.basket_cap",
+        "hedge.capital_year",
+        "hedge.tiers.near.share",
     ):
         assert is_reloadable(path)
 

@@ -39,10 +39,17 @@ def test_layers_add_up_to_the_ladders_own_delta_and_gamma():
     assert all(lean.gamma <= 0 and lean.vega == 0 for lean in layers)
 
 
-def test_the_wallets_base_counts_in_the_total_alone():
-    found = rows(seen())
+def test_the_wallets_base_and_what_is_owed_count_in_the_total_alone():
+    at = seen()
+    found = rows(at)
     parts = [lean for name, lean in found.items() if name != TOTAL]
-    assert found[TOTAL].delta == pytest.approx(math.fsum(lean.delta for lean in parts) + 1.25)
+    owed = sum(position.fees1 for position in at.ladder.positions) / 10**18
+    assert found[TOTAL].delta == pytest.approx(math.fsum(lean.delta for lean in parts) + 1.25 + owed)
+
+
+def test_an_option_that_has_ended_moves_with_nothing():
+    settled = held(state=PositionState.REDEEMABLE, act_before_s=None)
+    assert rows(protected(settled))[OPTIONS].delta == 0
 
 
 def test_puts_lean_down_bend_up_and_like_volatility():

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from keeper.adapters.options.paper import PaperRules, PaperVenue
-from keeper.core.model.decision import BuyProtection, EndProtection, OpenLayer, ShiftLayer
+from keeper.core.model.decision import BuyProtection, EndProtection, OpenLayer, ShiftLayer, TiltInventory
 from keeper.core.model.hedge import Against, Anchor, HedgePolicy, TierPolicy, Uncovered, WakePolicy
 from keeper.core.model.option import (
     CloseHow,
@@ -47,6 +47,8 @@ NEAR = TierPolicy(
     wake=replace(ASLEEP, walked=0.05),
 )
 FAR = replace(NEAR, name="far", anchor=Anchor.INSURANCE_EDGE, tenor_from_s=25 * DAY_S, tenor_to_s=70 * DAY_S, share=1.0)
+GAS_WEI = 5 * 10**17
+"""Kept for gas."""
 RICH = HedgePolicy(tiers=(NEAR, FAR), fee_share=1.0, capital_year=0.2, dear=5.0, reserve=0.05)
 EARNED = HedgeMemory(fees_quote=50_000.0)
 
@@ -55,11 +57,11 @@ def rules(**fields):
     return policy(hedge=replace(RICH, **fields), stress=SHIPPED)
 
 
-def seen(*, spot_ticks=0, remembered=EARNED, usdc=20_000 * 10**6, protection=None, **fields):
+def seen(*, spot_ticks=0, remembered=EARNED, usdc=20_000 * 10**6, native_wei=125 * 10**16, protection=None, **fields):
     """Three layers around TICK, and the price so many ticks from there (up in ticks is down in dollars)."""
     tick = TICK + spot_ticks
     known = replace(memory(), hedge=remembered)
-    funds = wallet(usdc, native_wei=125 * 10**16)
+    funds = wallet(usdc, native_wei=native_wei)
     whole = view(tick, held=ladder(tick, centre=TICK), twap_tick=tick, wallet=funds, remembered=known, **fields)
     return whole if protection is None else replace(whole, protection=protection)
 
@@ -187,10 +189,55 @@ def test_a_spent_budget_buys_nothing_and_says_which(change, gate):
     assert gate in gates(made)
 
 
-def test_without_quote_tokens_in_the_wallet_nothing_is_bought():
-    made = decided(offered(seen(spot_ticks=300, usdc=0)))
+def test_without_tokens_in_the_wallet_nothing_is_bought():
+    made = decided(offered(seen(spot_ticks=300, usdc=0, native_wei=GAS_WEI)))
     assert purchases(made) == []
     assert "hedge_funds" in gates(made)
+
+
+def test_a_premium_that_lies_in_ether_is_raised_first_and_no_more_of_it():
+    by, poor = rules(), seen(spot_ticks=300, usdc=0, native_wei=GAS_WEI + 10**18)
+    made = decided(poor, by)
+    (sale,) = [move for move in made.moves if isinstance(move, TiltInventory)]
+    assert purchases(made) == []
+    assert "hedge_funding" in triggers(made)
+    assert not any(isinstance(move, OpenLayer | ShiftLayer) for move in made.moves)
+    assert sale.sold.token == WETH
+    assert 0 < sale.sold.raw <= 10**18
+    price = protected_price(poor, by)
+    terms = {"spot": price, "volatility": 0.6}
+    near, far = needs(poor, by)
+    whole = near.gap * option_price(near.kind, strike=near.strike, years=10.5 / 365, **terms)
+    whole += far.gap * option_price(far.kind, strike=far.strike, years=47.5 / 365, **terms)
+    whole *= by.hedge.dear
+    rich = seen(spot_ticks=300, usdc=0, native_wei=GAS_WEI + 10**20)
+    (enough,) = [move for move in decided(rich, by).moves if isinstance(move, TiltInventory)]
+    assert whole < enough.sold.raw / 10**18 * price < 1.05 * whole
+    # with it in the wallet the option itself is bought
+    paid = seen(spot_ticks=300, usdc=round(1.05 * whole * 10**6), native_wei=GAS_WEI)
+    assert purchases(decided(offered(paid, by), by))
+
+
+@pytest.mark.parametrize("change", [{"fee_share": 0.0}, {"capital_year": 0.0}])
+def test_nothing_is_sold_for_a_premium_that_the_budget_refuses(change):
+    made = decided(seen(spot_ticks=300, usdc=0, native_wei=GAS_WEI + 10**18), rules(**change))
+    assert not any(isinstance(move, TiltInventory) for move in made.moves)
+
+
+def test_a_small_part_of_what_is_lacking_is_saved_up_for():
+    patient, eager = (rules(tiers=(NEAR,), fee_share=0.001, least_part=least) for least in (0.5, 0.0))
+    at = seen(spot_ticks=300)
+    assert wanted_quotes(at, told(patient, NOW_S), patient) == ()
+    waiting = decided(at, patient)
+    assert purchases(waiting) == []
+    assert "hedge_small" in gates(waiting)
+    assert purchases(decided(offered(at, eager), eager))
+
+
+def test_a_broken_mandate_does_not_wait_for_more():
+    by = rules(least_part=0.99, loss_cap=0.001)
+    at = seen(usdc=100 * 10**6, native_wei=GAS_WEI)
+    assert purchases(decided(offered(at, by), by))
 
 
 def test_dear_quotes_and_suspiciously_cheap_ones_are_refused():

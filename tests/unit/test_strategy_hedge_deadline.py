@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.adapters.telemetry.logs import LEVELS
-from keeper.core.model.decision import EndProtection
+from keeper.core.model.decision import BuyProtection, EndProtection
 from keeper.core.model.hedge import HedgePolicy
 from keeper.core.model.option import CloseHow, NoQuote, NoQuoteReason, PositionState, ProtectionView
 from keeper.core.model.plan import StageKind
@@ -20,10 +20,10 @@ from keeper.core.strategy.hedge.deadline import exercisable, late, lost
 from keeper.core.strategy.hedge.orders import ordering
 from keeper.engine.cycle import run_cycle
 from tests.builders import NOW_S, USDC, decision, memory, policy, readings, view
-from tests.options import SHOP, held, put
+from tests.options import SHOP, held, put, quote
 from tests.plans import done, not_done, simulated
 from tests.unit.engine_world import laddered
-from tests.unit.test_strategy_hedge import FAR, NEAR
+from tests.unit.test_strategy_hedge import FAR, NEAR, decided
 from tests.unit.test_strategy_hedge import rules as hedged
 
 MARGIN_S = 7_200
@@ -175,3 +175,30 @@ def test_an_order_wakes_its_own_tier_alone_and_leaves_the_others_their_share():
     assert ordered.capital_year == by.hedge.capital_year
     with pytest.raises(KeyError):
         ordering(by, "nope")
+
+
+def test_what_its_venue_says_must_wait_is_not_tried():
+    """A try that is known to be refused costs gas, and hides the one that matters."""
+    due = held(state=PositionState.AWAITING_PRICE, act_before_s=None)
+    moves = decided(seen(due), RULES).moves
+    assert [move.how for move in moves if isinstance(move, EndProtection)] == [CloseHow.REDEEM]
+    for state in (PositionState.AWAITING_PRICE, PositionState.REDEEMABLE):
+        assert decided(seen(replace(due, state=state, waits=True)), RULES).moves == moves[1:]
+
+
+def test_venues_are_remembered_while_something_is_held_there_or_they_do_not_tell():
+    def venues_after(at, made=None, *stages):
+        return advance(at, readings(), made or decision(), stages, RULES).hedge.venues
+
+    def known(*names, **fields):
+        whole = seen(**fields)
+        return replace(whole, memory=replace(whole.memory, hedge=HedgeMemory(venues=names)))
+
+    assert venues_after(seen(held())) == (SHOP,)
+    assert venues_after(known(SHOP)) == ()
+    assert venues_after(known(SHOP, absent=(SILENT,))) == (SHOP,)
+    assert venues_after(known(absent=(SILENT,))) == ()
+    bought = decision(moves=(BuyProtection(tier="near", quote=quote(), max_cost=quote().cost),))
+    assert venues_after(seen(), bought, StageRecord(kind=StageKind.PROTECT, outcome=not_done())) == ()
+    by, stage = hedged(), StageRecord(kind=StageKind.PROTECT, outcome=done())
+    assert advance(seen(), readings(), bought, (stage,), by).hedge.venues == (SHOP,)

@@ -12,9 +12,8 @@ configured are left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import TypeVar
 
 from keeper.adapters.evm.multicall import Answers
@@ -23,6 +22,7 @@ from keeper.adapters.options import hegic_reads as reads
 from keeper.adapters.options.hegic_quotes import GAS_CLOSE, HegicQuotes
 from keeper.adapters.options.hegic_terms import HergeGuards, HergeMarket, Reserves
 from keeper.adapters.options.reading import Ask, Reading, run_now
+from keeper.adapters.options.words import in_words, unmet
 from keeper.core.model.errors import Refused
 from keeper.core.model.option import (
     CloseHow,
@@ -74,6 +74,8 @@ class Hegic:
         self._quotes = HegicQuotes(market, self._guards, venue=NAME)
         self._homes: dict[int, str] = {}
         """Strategies of options seen before, asked first; the chain is compared every time."""
+        self._searches: dict[str, reads.Search] = {}
+        """Owner -> where the search for their options goes on."""
 
     @property
     def name(self) -> str:
@@ -125,16 +127,19 @@ class Hegic:
     def offering(
         self, market: OptionMarket, wants: Sequence[HedgeWant], block: BlockRef
     ) -> Reading[tuple[OptionQuote | NoQuote, ...]]:
-        """Quotes of every contract that fits a want, in whole lots of its size, two rounds; none when nothing fits."""
+        """Quotes of every contract that fits a want, in whole lots of its size, and the wants that none fits; two rounds."""
         if not self._quotes.serves(market):
             return ()
         replies = yield Ask(reads=self._quotes.discovery_reads)
+        found = [self._quotes.contracts(market, want, replies.answers) for want in wants]
         asked = [
             (contract, replace(want.size, raw=contract.lots(want.size.raw)))
-            for want in wants
-            for contract in self._quotes.contracts(market, want, replies.answers)
+            for want, fitting in zip(wants, found, strict=True)
+            for contract in fitting
         ]
-        return tuple((yield from self._quoting(list(dict.fromkeys(asked)), block)))
+        absent = [unmet(NAME, market, want) for want, fitting in zip(wants, found, strict=True) if not fitting]
+        quotes = yield from self._quoting(list(dict.fromkeys(asked)), block)
+        return (*quotes, *absent)
 
     def _quoting(
         self, asked: Sequence[tuple[OptionContract, TokenAmount]], block: BlockRef
@@ -154,19 +159,18 @@ class Hegic:
             Transient: the node does not tell the transfers, or they and the balance contradict one another.
         """
         count_read = reads.count_read(self._market, owner)
-        replies = yield Ask(reads=[count_read], others=reads.held_calls(self._market, owner, block))
+        search = self._searches.get(owner, reads.Search(since_block=self._market.first_block))
+        replies = yield Ask(reads=[count_read], others=reads.held_calls(self._market, owner, search, block))
         (count,) = reads.told(replies.answers, count_read)
         if count == 0:
+            self._searches[owner] = reads.searched(block, ())
             return ()
-        ids = reads.ids_given(replies.others[0], self._market, owner)
+        ids = sorted({*search.ids, *reads.ids_given(replies.others[0], self._market, owner)})
         by_id = {id_: reads.IdReads(self._market, id_, self._homes_of(id_)) for id_ in ids}
         wanted = [*self._shared.reserves, *(read for one in by_id.values() for read in one.all)]
         answers = (yield Ask(reads=wanted)).answers
-        owned = {id_: one for id_, one in by_id.items() if one.owner(answers) == owner}
-        if len(owned) != count:
-            raise BadReply(
-                f"{count} options are held, the transfers since block {self._market.first_block} tell of {len(owned)}"
-            )
+        owned = self._owned(owner, count, search, by_id, answers)
+        self._searches[owner] = reads.searched(block, owned)
         reserves = self._shared.reserves_of(answers)
         found = ((id_, self._held(id_, one, answers)) for id_, one in owned.items())
         return tuple(
@@ -174,6 +178,19 @@ class Hegic:
             for id_, held in found
             if held is not None and held.is_locked
         )
+
+    def _owned(
+        self, owner: str, count: int, search: reads.Search, by_id: Mapping[int, reads.IdReads], answers: Answers
+    ) -> dict[int, reads.IdReads]:
+        """Those that the owner has; where they are not as many as the balance says the next search begins anew."""
+        self._searches.pop(owner, None)
+        owned = {id_: one for id_, one in by_id.items() if one.owner(answers) == owner}
+        if len(owned) != count:
+            raise BadReply(
+                f"{count} options are held, the transfers since block {search.since_block} tell of {len(owned)}: if it "
+                "stays so, set chain.venues.hegic.first_block to an earlier block"
+            )
+        return owned
 
     def _homes_of(self, id_: int) -> Sequence[str]:
         home = self._homes.get(id_)
@@ -214,13 +231,13 @@ class Hegic:
         if max_cost.token.address != self._market.quote.address:
             raise Refused(f"premiums are paid in {self._market.quote.symbol}, not in {max_cost.token.symbol}")
         if quote.cost.raw > max_cost.raw:
-            raise Refused(f"the premium is {quote.cost.raw}, at most {max_cost.raw} may be paid")
+            raise Refused(f"the premium is {in_words(quote.cost)}, at most {in_words(max_cost)} may be paid")
         strategy, period_s = quote.contract.native
         call = VenueCall(
             to=self._market.treasury,
             value_wei=0,
             data=_BUY.call_data(strategy, self._holder, quote.size.raw, int(period_s), []),
-            label=f"buy {_strategy_label(quote)} for at most {max_cost.raw} raw {max_cost.token.symbol}",
+            label=f"buy {_strategy_label(quote)} for at most {in_words(max_cost)}",
             allowances=(Allowance(token=max_cost.token, spender=self._market.treasury, amount=max_cost.raw),),
         )
         return VenuePlan(calls=(call,))
@@ -243,14 +260,14 @@ class Hegic:
             raise Refused(f"option {position.id} is {position.state}: it pays nothing any more")
         if position.claimable.raw < min_out.raw:
             raise Refused(
-                f"option {position.id} is worth {position.intrinsic.raw}, {position.claimable.raw} of it can be paid now, "
-                f"{min_out.raw} are wanted"
+                f"option {position.id} is worth {in_words(position.intrinsic)}, "
+                f"{in_words(position.claimable)} of it can be paid now, {in_words(min_out)} are wanted"
             )
         return self._plan(_PAY_OFF.call_data(int(position.id), position.owner), f"exercise option {position.id}")
 
     def _release(self, position: OptionPosition, min_out: TokenAmount) -> VenuePlan | NotYet:
         if min_out.raw > 0:
-            raise Refused(f"releasing option {position.id} pays nothing, {min_out.raw} are wanted")
+            raise Refused(f"releasing option {position.id} pays nothing, {in_words(min_out)} are wanted")
         if position.state is not PositionState.EXPIRED_WORTHLESS:
             expiry_s = position.contract.expiry_s
             return NotYet(why="it has not expired", not_before_s=None if expiry_s is None else expiry_s + 1)
@@ -272,5 +289,4 @@ class Hegic:
 
 def _strategy_label(quote: OptionQuote) -> str:
     (leg,) = quote.contract.legs
-    size = Decimal(quote.size.raw).scaleb(-quote.size.token.decimals)
-    return f"a {leg.kind} on {size.normalize():f} {quote.size.token.symbol} at {leg.strike:f}"
+    return f"a {leg.kind} on {in_words(quote.size)} at {leg.strike:f}"

@@ -20,6 +20,7 @@ from keeper.adapters.options.hegic_terms import (
     put_payoff,
 )
 from keeper.adapters.options.reading import Ask
+from keeper.adapters.options.words import in_words, tokens
 from keeper.core.model.errors import Reorged, Transient
 from keeper.core.model.option import (
     CostModel,
@@ -202,7 +203,9 @@ class HegicQuotes:
         _, premium = reads.told(answers, reads.price_read(strategy, size, asked.period_s))
         (available,) = reads.told(answers, reads.available_read(strategy, asked.period_s))
         if size > available:
-            raise _Declined(NoQuoteReason.LIMIT, f"{available} of {size} raw {self._market.base.symbol} are for sale")
+            raise _Declined(
+                NoQuoteReason.LIMIT, f"{tokens(self._market.base, available)} of {in_words(asked.size)} are for sale"
+            )
         if premium == 0:
             raise _Declined(NoQuoteReason.UNSOUND, "it costs nothing")
         cap = self._shared.reserves_of(answers).cap
@@ -237,9 +240,9 @@ class HegicQuotes:
         payoff = put_payoff(strategy, self._market, amount=size, stored=spot, spot=fallen)
         allowed = cap * self._guards.most_of_cap_bps // BPS
         if payoff > allowed:
-            note = (
-                f"{payoff} after a fall of {self._guards.stress_fall_bps} bps, {cap} can be paid out, {allowed} are relied on"
-            )
+            pays, payable, relied_on = (tokens(self._market.quote, raw) for raw in (payoff, cap, allowed))
+            fall = f"{self._guards.stress_fall_bps / 100:g} %"
+            note = f"it pays {pays} after a fall of {fall}, {payable} can be paid out, {relied_on} are relied on"
             raise _Declined(NoQuoteReason.UNSOUND, note)
 
     def _offer(self, asked: _Asked, spot: int, premium: int, available: int, cap: int) -> OptionQuote:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ _PRICE = STRATEGY.function("calculateNegativepnlAndPositivepnl")
 _AVAILABLE = STRATEGY.function("getAvailableContracts")
 _PAYOFF = STRATEGY.function("payOffAmount")
 
+_OVERLAP_BLOCKS = 256
+"""A minute of Arbitrum's blocks."""
 PROBE_ID = 2**256 - 1
 """An option that nobody will hold."""
 PROBE_STRIKE = 10**14
@@ -178,10 +180,24 @@ def probed(outcome: object, strategy: HergeStrategy) -> int:
     return int(payoff)
 
 
-def held_calls(market: HergeMarket, owner: str, block: BlockRef) -> list[Call]:
-    """The request for every option that ``owner`` was ever given: the token knows no enumeration."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Where the search for an owner's options goes on."""
+
+    since_block: int
+    """Whatever was given before it is known."""
+    ids: tuple[int, ...] = ()
+
+
+def searched(block: BlockRef, ids: Iterable[int]) -> Search:
+    """A search that found everything at ``block``; a reorganisation less deep than the overlap is looked through again."""
+    return Search(since_block=max(block.number - _OVERLAP_BLOCKS, 0), ids=tuple(ids))
+
+
+def held_calls(market: HergeMarket, owner: str, search: Search, block: BlockRef) -> list[Call]:
+    """The request for every option that ``owner`` was given since: the token knows no enumeration."""
     topics = [_TRANSFER.topic0, None, "0x" + owner[2:].lower().rjust(64, "0")]
-    span = {"fromBlock": hex(market.first_block), "toBlock": hex(block.number)}
+    span = {"fromBlock": hex(min(search.since_block, block.number)), "toBlock": hex(block.number)}
     return [("eth_getLogs", [{"address": market.positions, "topics": topics, **span}])]
 
 

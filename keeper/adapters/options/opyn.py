@@ -27,6 +27,7 @@ from keeper.adapters.options.opyn_settlement import IS_WHITELISTED, Settler
 from keeper.adapters.options.opyn_soundness import Soundness
 from keeper.adapters.options.opyn_supply import Offer, OtokenSource, Wanted
 from keeper.adapters.options.reading import Reading, T, run_now
+from keeper.adapters.options.words import in_words, tokens, unmet
 from keeper.core.model.errors import Refused
 from keeper.core.model.option import (
     CloseHow,
@@ -49,6 +50,8 @@ from keeper.core.model.token import TokenAmount
 from keeper.core.quant.black_scholes import implied_volatility
 from keeper.ports.options import NotYet, VenuePlan
 
+PARTS = (1, 3, 10)
+"""What a size is divided by where nobody sells all of it."""
 _YEAR_S = 365 * 86_400
 
 
@@ -185,16 +188,20 @@ class Opyn:
     def offering(
         self, market: OptionMarket, wants: Sequence[HedgeWant], block: BlockRef
     ) -> Reading[tuple[OptionQuote | NoQuote, ...]]:
-        """Quotes of every series that fits a want, of its size in whole lots, two rounds while no series is new.
+        """Quotes of every series that fits a want, and the wants that none fits; two rounds while no series is new.
+
+        In whole lots of the wanted size, or of the largest of :data:`PARTS` that somebody sells.
 
         Raises:
             VenueSilent: the venue does not answer.
         """
         found = yield from self._discovering(market, wants)
         asked = [(contract, want.size) for want, fitting in zip(wants, found, strict=True) for contract in fitting]
-        if not asked:
-            return (self._none(NoQuoteReason.NO_SERIES, "no listed series fits", None),)
-        return tuple((yield from self._quoting(list(dict.fromkeys(asked)), block)))
+        absent = [unmet(VENUE, market, want) for want, fitting in zip(wants, found, strict=True) if not fitting]
+        sizes = [(contract, part) for contract, size in dict.fromkeys(asked) for part in _parts(size)]
+        answers = yield from self._quoting(sizes, block)
+        quotes = [_largest(answers[at : at + len(PARTS)]) for at in range(0, len(answers), len(PARTS))]
+        return (*dict.fromkeys(quotes), *absent)
 
     def _quoting(
         self, asked: Sequence[tuple[OptionContract, TokenAmount]], block: BlockRef
@@ -264,7 +271,8 @@ class Opyn:
         most_raw = most_e8 * offer.amount_e8 * 10**self._rules.quote.decimals // 10 ** (2 * OTOKEN_DECIMALS)
         if offer.cost_raw < most_raw:
             return None
-        return f"it costs {offer.cost_raw} and is never worth more than {most_raw}"
+        costs, most = (tokens(self._rules.quote, raw) for raw in (offer.cost_raw, most_raw))
+        return f"it costs {costs} and is never worth more than {most}"
 
     def _quoted(
         self, head: BlockRef, contract: OptionContract, series: Series, offer: Offer, prices: tuple[int, int], held_raw: int
@@ -304,7 +312,7 @@ class Opyn:
         if quote.contract.venue != VENUE or max_cost.token.address != self._rules.quote.address:
             raise Refused(f"not a quote of {VENUE} paid in {self._rules.quote.symbol}")
         if quote.cost.raw > max_cost.raw:
-            raise Refused(f"{quote.cost.raw} are asked, at most {max_cost.raw} are to be paid")
+            raise Refused(f"{in_words(quote.cost)} are asked, at most {in_words(max_cost)} are to be paid")
         source = next((one for one in self._sources if one.name == quote.native[0]), None)
         if source is None:
             raise Refused(f"nobody sells by {quote.native[0]}")
@@ -359,3 +367,13 @@ def _implied(series: Series, offer: Offer, prices: tuple[int, int], decimals: in
         years=tenor_s / _YEAR_S,
     )
     return None if found is None else Decimal(f"{found:.6f}")
+
+
+def _parts(size: TokenAmount) -> list[TokenAmount]:
+    """The size and its parts, each rounded **up** to a raw unit."""
+    return [TokenAmount(token=size.token, raw=-(-size.raw // part)) for part in PARTS]
+
+
+def _largest(found: Sequence[OptionQuote | NoQuote]) -> OptionQuote | NoQuote:
+    """The first quote, or else why the whole size is not sold."""
+    return next((one for one in found if isinstance(one, OptionQuote)), found[0])

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from keeper.adapters.evm.multicall import Answers, ContractRead, read_of
-from keeper.adapters.options.opyn_interface import OTOKEN_DECIMALS, VENUE, Modules, Series, answer, push_call, redeem_call
+from keeper.adapters.options.opyn_interface import VENUE, Modules, Series, answer, otoken_at, push_call, redeem_call
 from keeper.adapters.options.opyn_pool import UniswapPool
 from keeper.adapters.options.opyn_series import SeriesBook
 from keeper.adapters.options.opyn_settlement import BALANCE_OF, Settlement, Settler
 from keeper.adapters.options.reading import Ask, Reading
+from keeper.adapters.options.words import in_words
 from keeper.core.model.errors import Refused
 from keeper.core.model.option import CloseHow, OptionPosition, PositionState
 from keeper.core.model.pool import BlockRef
@@ -121,6 +122,7 @@ class Holdings:
             claimable=TokenAmount(token=self.quote if series.is_put else self.base, raw=takeable),
             gas_close=GAS_REDEEM + (_GAS_PUSH if settlement.push else 0),
             way_out=way_out,
+            waits=settlement.wait is not None,
         )
 
     def _position(
@@ -134,6 +136,7 @@ class Holdings:
         claimable: TokenAmount,
         gas_close: int,
         way_out: tuple[str, ...],
+        waits: bool = False,
     ) -> OptionPosition:
         contract = series.contract(self.chain_id, self.base, self.quote)
         contract = replace(contract, native=(*contract.native, *way_out))
@@ -148,6 +151,7 @@ class Holdings:
             claimable=claimable,
             state=state,
             act_before_s=None,
+            waits=waits,
             gas_close=gas_close,
         )
 
@@ -174,7 +178,7 @@ class Holdings:
         _enough(position, min_out)
         fee, until_s = details
         sale = self.pool.sale(
-            Token(address=position.id, symbol="oToken", decimals=OTOKEN_DECIMALS),
+            otoken_at(position.id),
             _amount_e8(position),
             int(fee),
             receiver=position.owner,
@@ -207,4 +211,4 @@ def _amount_e8(position: OptionPosition) -> int:
 def _enough(position: OptionPosition, min_out: TokenAmount) -> None:
     claimable = position.claimable
     if claimable.token.address != min_out.token.address or claimable.raw < min_out.raw:
-        raise Refused(f"it brings {claimable.raw} {claimable.token.symbol}, {min_out.raw} {min_out.token.symbol} are wanted")
+        raise Refused(f"it brings {in_words(claimable)}, {in_words(min_out)} are wanted")

@@ -12,6 +12,7 @@ from typing import Any
 
 from keeper.adapters.evm.abi import contract
 from keeper.adapters.evm.multicall import Answers, ContractRead, Reverted, read_of
+from keeper.adapters.options.words import tokens
 from keeper.core.model.errors import Transient
 from keeper.core.model.option import Exercise, Leg, OptionContract, OptionKind, Settlement, Style
 from keeper.core.model.token import Token
@@ -151,11 +152,19 @@ def payout_raw(series: Series, amount_e8: int, *, base_e8: int, quote_e8: int, d
     return int(value // 10 ** (27 - decimals) * amount_e8 // OTOKEN_ONE)
 
 
+def otoken_at(address: str) -> Token:
+    """The token of a series."""
+    return Token(address=address, symbol="oToken", decimals=OTOKEN_DECIMALS)
+
+
 def redeem_call(controller: str, otoken: str, receiver: str, amount_e8: int) -> VenueCall:
     """Burn the sender's oTokens for their payout; the controller needs no allowance for it."""
     action = (_REDEEM, _NOBODY, receiver, otoken, 0, amount_e8, 0, b"")
     return VenueCall(
-        to=controller, value_wei=0, data=_OPERATE.call_data([action]), label=f"redeem {amount_e8} units of oToken {otoken}"
+        to=controller,
+        value_wei=0,
+        data=_OPERATE.call_data([action]),
+        label=f"redeem {tokens(otoken_at(otoken), amount_e8)} {otoken}",
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from keeper.adapters.evm.multicall import Answers, ContractRead
 from keeper.adapters.options.airswap import OrderBook, SignedOrder
+from keeper.adapters.options.opyn_interface import otoken_at
 from keeper.adapters.options.opyn_supply import BPS, Offer, Wanted
+from keeper.adapters.options.words import tokens
 from keeper.core.model.errors import Refused
 from keeper.core.model.option import QuoteBasis
 from keeper.core.model.token import Token
@@ -74,7 +76,8 @@ class SignedOrders:
         if order.expiry_s - self.margin_s <= wanted.now_s:
             return f"it expires at {order.expiry_s}"
         if not wanted.amount_e8 <= order.signer_amount <= wanted.amount_e8 * (BPS + self.excess_bps) // BPS:
-            return f"it is for {order.signer_amount} units, {wanted.amount_e8} are wanted"
+            sold, wants = (tokens(otoken_at(wanted.otoken), amount) for amount in (order.signer_amount, wanted.amount_e8))
+            return f"it is for {sold}, {wants} are wanted"
         return "it is free" if order.sender_amount == 0 else None
 
     def purchase(self, otoken: str, amount_e8: int, native: Sequence[str], max_cost_raw: int, until_s: int) -> VenueCall:
@@ -82,9 +85,11 @@ class SignedOrders:
         del until_s
         order = SignedOrder.from_texts(native[1:])
         if (order.signer_token, order.signer_amount) != (otoken, amount_e8):
-            raise Refused(f"the order sells {order.signer_amount} of {order.signer_token}")
+            sold = tokens(otoken_at(order.signer_token), order.signer_amount)
+            raise Refused(f"the order sells {sold} {order.signer_token}")
         if order.sender_amount > max_cost_raw:
-            raise Refused(f"the order costs {order.sender_amount}, at most {max_cost_raw} are to be paid")
+            costs, most = (tokens(self.quote, raw) for raw in (order.sender_amount, max_cost_raw))
+            raise Refused(f"the order costs {costs}, at most {most} are to be paid")
         return VenueCall(
             to=self.swap_contract,
             value_wei=0,

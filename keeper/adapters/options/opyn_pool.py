@@ -12,7 +12,9 @@ from eth_utils.crypto import keccak
 
 from keeper.adapters.evm.abi import contract
 from keeper.adapters.evm.multicall import Answers, ContractRead, Reverted, read_of
+from keeper.adapters.options.opyn_interface import otoken_at
 from keeper.adapters.options.opyn_supply import BPS, Offer, Wanted
+from keeper.adapters.options.words import tokens
 from keeper.core.model.option import QuoteBasis
 from keeper.core.model.token import Token
 from keeper.core.v3math.units import FEE_PIPS_ONE, Q96
@@ -87,7 +89,8 @@ class UniswapPool:
             available = self._available_e8(wanted.otoken, int(slot0[0]), int(liquidity[0]))
             if isinstance(cost, Reverted) or wanted.amount_e8 > available:
                 bound = f"{self.depth_impact_bps / 100:g} %"
-                yield f"{tier} gives {available} units before the price has risen by {bound}, {wanted.amount_e8} are wanted"
+                gives, wants = (tokens(otoken_at(wanted.otoken), amount) for amount in (available, wanted.amount_e8))
+                yield f"{tier} gives {gives} before the price has risen by {bound}, {wants} are wanted"
                 continue
             yield Offer(
                 amount_e8=wanted.amount_e8,
@@ -119,7 +122,7 @@ class UniswapPool:
             to=self.router,
             value_wei=0,
             data=_UNTIL.call_data(until_s, [swap]),
-            label=f"buy {amount_e8} units of oToken {otoken} from its pool",
+            label=f"buy {tokens(otoken_at(otoken), amount_e8)} {otoken} from its pool",
             allowances=(Allowance(token=self.quote, spender=self.router, amount=max_cost_raw),),
         )
 
@@ -152,6 +155,6 @@ class UniswapPool:
             to=self.router,
             value_wei=0,
             data=_UNTIL.call_data(until_s, [swap]),
-            label=f"sell {amount_e8} units of oToken {otoken.address} to its pool",
+            label=f"sell {tokens(otoken, amount_e8)} {otoken.address} to its pool",
             allowances=(Allowance(token=otoken, spender=self.router, amount=amount_e8),),
         )

@@ -10,6 +10,7 @@ from keeper.adapters.evm.multicall import Answers, ContractRead, Reverted, read_
 from keeper.adapters.evm.rpc import Call, RpcRefused
 from keeper.adapters.options.opyn_interface import Modules, Series, answer, payout_raw, push_call
 from keeper.adapters.options.reading import Ask, Reading
+from keeper.adapters.options.words import tokens
 from keeper.core.model.pool import BlockRef
 from keeper.core.model.token import Token
 from keeper.ports.options import NotYet, VenueCall
@@ -79,14 +80,14 @@ class _Reads(NamedTuple):
     quote_now: ContractRead
 
 
-def _final(reads: _Reads, answers: Answers, payout: int) -> Settlement:
+def _final(reads: _Reads, answers: Answers, payout: int, collateral: Token) -> Settlement:
     blocked: str | None = None
     if answer(answers, reads.paused)[0]:
         blocked = "the system is fully paused"
     elif not answer(answers, reads.listed)[0]:
         blocked = "the series was struck off the whitelist"
     elif (held := answer(answers, reads.covered)[0]) < payout:
-        blocked = f"the margin pool holds {held}, {payout} are due"
+        blocked = f"the margin pool holds {tokens(collateral, held)}, {tokens(collateral, payout)} are due"
     wait = NotYet(why=blocked, not_before_s=None) if blocked else None
     return Settlement(payout=payout, expected=payout, wait=wait)
 
@@ -142,7 +143,7 @@ class Settler:
         quote_e8, quote_final = answer(answers, reads.quote_price)
         payout = answers[reads.payout]
         if base_final and quote_final and not isinstance(payout, Reverted):
-            return _final(reads, answers, int(payout[0]))
+            return _final(reads, answers, int(payout[0]), self._collateral(series))
         push: Push | None = None
         wait: NotYet | None = NotYet(why="a price at expiry may still be disputed", not_before_s=None)
         if not base_e8:

@@ -10,6 +10,7 @@ from keeper.adapters.options.opyn_interface import OTOKEN_DECIMALS, Modules, Ser
 from keeper.adapters.options.opyn_rules import OpynRules
 from keeper.adapters.options.opyn_settlement import BALANCE_OF, FULLY_PAUSED, IS_WHITELISTED, PARTIALLY_PAUSED
 from keeper.adapters.options.opyn_supply import Wanted
+from keeper.adapters.options.words import tokens
 from keeper.core.model.option import NoQuoteReason
 from keeper.core.model.token import Token
 
@@ -64,5 +65,6 @@ class Soundness:
         most = self.wanted.amount_e8 * 10**self.covered.decimals
         most = most * series.strike_e8 // 10 ** (2 * OTOKEN_DECIMALS) if series.is_put else most // 10**OTOKEN_DECIMALS
         if (held := self.held(modules, answers)) < most:
-            return NoQuoteReason.UNSOUND, f"the margin pool holds {held} of {self.covered.symbol}, {most} may become due"
+            holds, due = tokens(self.covered, held), tokens(self.covered, most)
+            return NoQuoteReason.UNSOUND, f"the margin pool holds {holds}, {due} may become due"
         return None

@@ -19,6 +19,7 @@ from keeper.adapters.options.panoptic_quotes import Declined, Judge, QuoteReads,
 from keeper.adapters.options.panoptic_reads import ChunkReads, Home, HomeReads, legs_read, told
 from keeper.adapters.options.panoptic_terms import VENUE, PanopticMarket, PanopticRules
 from keeper.adapters.options.reading import Ask, Reading, Replies, run_now
+from keeper.adapters.options.words import in_words, unmet
 from keeper.core.model.errors import Refused
 from keeper.core.model.option import (
     CloseHow,
@@ -134,7 +135,7 @@ class Panoptic:
     def offering(
         self, market: OptionMarket, wants: Sequence[HedgeWant], block: BlockRef
     ) -> Reading[tuple[OptionQuote | NoQuote, ...]]:
-        """Quotes of every range that fits a want, of its size in whole lots."""
+        """Quotes of every range that fits a want, of its size in whole lots, and the wants that none fits."""
         if not self._serves(market):
             return ()
         try:
@@ -142,14 +143,19 @@ class Panoptic:
         except Declined as declined:
             return (declined.no_quote(None),)
         asked: dict[tuple[Chunk, int], tuple[Chunk, OptionContract, TokenAmount]] = {}
+        absent: list[NoQuote] = []
         for want in wants:
-            for chunk in fitting(chunks, self._market, self._rules, market, want):
+            found = fitting(chunks, self._market, self._rules, market, want)
+            for chunk in found:
                 contract = contract_of(chunk, self._market)
                 size = TokenAmount(token=want.size.token, raw=contract.lots(want.size.raw))
                 asked[chunk, size.raw] = chunk, contract, size
+            if not found:
+                absent.append(unmet(VENUE, market, want))
         if not asked:
-            return (Declined(NoQuoteReason.NO_SERIES, "nobody sells a range that fits").no_quote(None),)
-        return tuple((yield from self._quoting(scene, list(asked.values()))))
+            return tuple(absent)
+        quotes = yield from self._quoting(scene, list(asked.values()))
+        return (*quotes, *absent)
 
     def _quoting(
         self, scene: Scene, asked: Sequence[tuple[Chunk, OptionContract, TokenAmount]]
@@ -233,7 +239,7 @@ class Panoptic:
         if max_cost.token.address != self._market.quote.address:
             raise Refused(f"costs are in {self._market.quote.symbol}, not in {max_cost.token.symbol}")
         if quote.cost.raw > max_cost.raw:
-            raise Refused(f"the cost is {quote.cost.raw}, at most {max_cost.raw} may be paid")
+            raise Refused(f"the cost is {in_words(quote.cost)}, at most {in_words(max_cost)} may be paid")
         calls = opening_calls(
             Opening.from_native(quote.native),
             self._market,
@@ -264,7 +270,8 @@ class Panoptic:
             return NotYet(why=f"it cannot be closed in cash: {closing.blocked}", not_before_s=None)
         pays = position.claimable.raw if how is CloseHow.CASH else position.intrinsic.raw - position.accrued_cost.raw
         if max(pays, 0) < min_out.raw:
-            raise Refused(f"option {position.id} would pay {max(pays, 0)}, {min_out.raw} are wanted")
+            would = in_words(self._market.dollars(max(pays, 0)))
+            raise Refused(f"option {position.id} would pay {would}, {in_words(min_out)} are wanted")
         leg = long_leg(int(position.id), self._market)
         if leg is None or leg[0] != chunk:
             raise Refused(f"option {position.id} is not of the range {chunk.native}")
@@ -283,10 +290,10 @@ class Panoptic:
 
     def _release(self, position: OptionPosition, closing: Closing, min_out: TokenAmount) -> VenuePlan | NotYet:
         if min_out.raw > 0:
-            raise Refused(f"releasing pays nothing but what was deposited, {min_out.raw} are wanted")
+            raise Refused(f"releasing pays nothing but what was deposited, {in_words(min_out)} are wanted")
         if position.state not in _OVER:
             return NotYet(why="it is open", not_before_s=None)
-        calls = release_calls(closing, position.owner)
+        calls = release_calls(closing, self._market, position.owner)
         if not calls:
             why = "other options are open" if closing.others else "nothing is deposited that could be taken out"
             return NotYet(why=why, not_before_s=None)

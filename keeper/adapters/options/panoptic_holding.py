@@ -16,6 +16,7 @@ from keeper.adapters.options.panoptic_reads import AccountReads, EngineReads, Gr
 from keeper.adapters.options.panoptic_terms import MAX_SPREAD, PanopticMarket, PanopticRules
 from keeper.adapters.options.panoptic_token_id import decode_token_id
 from keeper.adapters.options.reading import Ask, Reading
+from keeper.adapters.options.words import tokens
 from keeper.core.model.option import OptionPosition, PositionState
 from keeper.core.model.token import TokenAmount
 from keeper.core.v3math.units import MAX_TICK, MIN_TICK
@@ -99,8 +100,8 @@ class Holdings:
     def _blocked(self, outcome: object, assets: tuple[int, int], owed: tuple[int, int]) -> str:
         for token in (0, 1):
             if assets[token] <= owed[token]:
-                symbol = self._market.token(token).symbol
-                return f"{assets[token]} raw {symbol} are deposited, more than the {owed[token]} that are owed are needed"
+                deposited, due = (tokens(self._market.token(token), raw) for raw in (assets[token], owed[token]))
+                return f"{deposited} are deposited, more than the {due} that are owed are needed"
         return refusal(outcome) if isinstance(outcome, RpcRefused) else ""
 
     def _position(

@@ -14,6 +14,7 @@ from typing import Self
 from keeper.adapters.options.panoptic_chunks import Chunk, to_quote
 from keeper.adapters.options.panoptic_reads import POOL, TRACKER
 from keeper.adapters.options.panoptic_terms import BPS, MAX_SPREAD, PanopticMarket
+from keeper.adapters.options.words import tokens
 from keeper.core.model.option import CloseHow
 from keeper.core.v3math.liquidity_amounts import get_amounts_for_liquidity_delta
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
@@ -236,12 +237,17 @@ def net_of(
     return chunk.payoff(liquidity, sqrt_price_x96, base) - streamed - fee
 
 
-def release_calls(closing: Closing, owner: str) -> list[VenueCall]:
+def release_calls(closing: Closing, market: PanopticMarket, owner: str) -> list[VenueCall]:
     """Take out of the vaults what can be taken out."""
     vaults = (closing.tracker0, closing.withdrawable0), (closing.tracker1, closing.withdrawable1)
     return [
-        VenueCall(to=tracker, value_wei=0, data=_WITHDRAW.call_data(amount, owner, owner), label=f"withdraw {amount} raw units")
-        for tracker, amount in vaults
+        VenueCall(
+            to=tracker,
+            value_wei=0,
+            data=_WITHDRAW.call_data(amount, owner, owner),
+            label=f"withdraw {tokens(market.token(token), amount)}",
+        )
+        for token, (tracker, amount) in enumerate(vaults)
         if amount > 0
     ]
 
@@ -257,7 +263,7 @@ def _deposit(tracker: str, market: PanopticMarket, token: int, amount: int, owne
         to=tracker,
         value_wei=0,
         data=_DEPOSIT.call_data(amount, owner),
-        label=f"deposit {amount} raw {asset.symbol}",
+        label=f"deposit {tokens(asset, amount)}",
         allowances=(Allowance(token=asset, spender=tracker, amount=amount),),
     )
 

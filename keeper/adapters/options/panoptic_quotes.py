@@ -21,6 +21,7 @@ from keeper.adapters.options.panoptic_logs import Account
 from keeper.adapters.options.panoptic_plans import GAS_CLOSE, GAS_OPEN, Opening
 from keeper.adapters.options.panoptic_reads import AccountReads, ChunkReads, EngineReads, GrowthReads, Home
 from keeper.adapters.options.panoptic_terms import BPS, VENUE, PanopticMarket, PanopticRules
+from keeper.adapters.options.words import in_words, tokens
 from keeper.core.model.option import (
     CostModel,
     HedgeWant,
@@ -144,14 +145,14 @@ class Judge:
         market, rules, base = self.market, self.rules, self.market.base_index
         if (mode := self.reads.engine.safe_mode(self.answers)) > SAFE_MODE_SELLS:
             raise Declined(NoQuoteReason.PAUSED, f"the pool is in safe mode {mode}")
+        self._must_have_their_decimals()
         sqrt_price, tick = self.reads.growth.price(self.answers)
         self._must_be_a_wing(chunk, tick)
         liquidity = self._liquidity(chunk, size)
         depth = self.reads.chunks[chunk].depth(self.answers)
         buyable = self._lots(contract, chunk.size(depth.buyable(rules.max_spread), base))
         if size.raw > buyable:
-            note = f"{buyable} of {size.raw} raw {market.base.symbol} may be bought; {depth.net} liquidity is left"
-            raise Declined(NoQuoteReason.NO_LIQUIDITY, note)
+            raise Declined(NoQuoteReason.NO_LIQUIDITY, f"{tokens(market.base, buyable)} of {in_words(size)} may be bought")
         notional = chunk.notional(liquidity)
         fee_bps = self.reads.engine.notional_fee_bps(self.answers)
         fee = share_up(notional, rules.notional_fee_bps if fee_bps is None else fee_bps, BPS)
@@ -176,6 +177,13 @@ class Judge:
             native=self._opening(chunk, size.raw, liquidity, tick, collateral, fee).to_native(),
         )
 
+    def _must_have_their_decimals(self) -> None:
+        for index, found in enumerate(self.scene.home.decimals):
+            token = self.market.token(index)
+            if found != token.decimals:
+                note = f"{token.symbol} has {found} decimals, configured are {token.decimals}"
+                raise Declined(NoQuoteReason.UNSOUND, note)
+
     def _must_be_a_wing(self, chunk: Chunk, tick: int) -> None:
         away = tick < chunk.lower if chunk.token_type == 0 else tick >= chunk.upper
         if not away:
@@ -187,7 +195,7 @@ class Judge:
         try:
             return chunk.liquidity(size.raw, self.market.base_index)
         except ArithmeticRevertError:
-            raise Declined(NoQuoteReason.LIMIT, f"{size.raw} is more than the venue can count") from None
+            raise Declined(NoQuoteReason.LIMIT, f"{in_words(size)} are more than the venue can count") from None
 
     def _lots(self, contract: OptionContract, raw: int) -> int:
         return raw // contract.lot_raw * contract.lot_raw

@@ -25,6 +25,7 @@ TRACKER = contract("PanopticCollateral")
 _FACTORY = contract("PanopticFactory")
 _ENGINE = contract("PanopticRiskEngine")
 _UNISWAP = contract("UniswapV3Pool")
+_DECIMALS = contract("ERC20").function("decimals")
 _CLOCK = contract("Multicall3").function("getCurrentBlockTimestamp")
 _HALF = 1 << 128
 _NOBODY = "0x" + "00" * 20
@@ -71,12 +72,15 @@ class Home:
     pool_id: int
     trackers: tuple[str, str]
     """Vaults of token 0 and token 1."""
+    decimals: tuple[int, int]
+    """Of token 0 and token 1, as they say themselves."""
 
 
 class HomeReads:
     """Which pool is Panoptic's over the Uniswap pool."""
 
     def __init__(self, market: PanopticMarket) -> None:
+        self._decimals = [read_of(market.token(token).address, _DECIMALS, may_fail=True) for token in (0, 1)]
         get_pool = _FACTORY.function("getPanopticPool")
         self.lookup = read_of(
             market.factory, get_pool, market.uniswap.address, market.risk_engine, may_fail=True, gas=_STATE_GAS
@@ -91,22 +95,19 @@ class HomeReads:
         pool = str(told(answers, self.lookup)[0])
         return None if pool == _NOBODY else pool
 
-    @staticmethod
-    def terms(pool: str) -> list[ContractRead]:
-        """What never changes about it."""
-        return [
-            read_of(pool, POOL.function(name), may_fail=True) for name in ("poolId", "collateralToken0", "collateralToken1")
-        ]
+    def terms(self, pool: str) -> list[ContractRead]:
+        """What never changes about it and its tokens."""
+        names = "poolId", "collateralToken0", "collateralToken1"
+        return [*(read_of(pool, POOL.function(name), may_fail=True) for name in names), *self._decimals]
 
-    @classmethod
-    def home_of(cls, pool: str, answers: Answers) -> Home:
+    def home_of(self, pool: str, answers: Answers) -> Home:
         """From the answers to :meth:`terms`.
 
         Raises:
-            BadReply: the pool does not answer.
+            BadReply: the pool or a token does not answer.
         """
-        pool_id, tracker0, tracker1 = (told(answers, read)[0] for read in cls.terms(pool))
-        return Home(pool=pool, pool_id=pool_id, trackers=(tracker0, tracker1))
+        pool_id, tracker0, tracker1, *decimals = (told(answers, read)[0] for read in self.terms(pool))
+        return Home(pool=pool, pool_id=pool_id, trackers=(tracker0, tracker1), decimals=(decimals[0], decimals[1]))
 
 
 class GrowthReads:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
+from keeper.adapters.options.words import in_words, unmet
 from keeper.core.model.errors import Refused
 from keeper.core.model.option import (
     CloseHow,
@@ -129,16 +130,13 @@ class PaperVenue:
         )
 
     def contracts(self, market: OptionMarket, want: HedgeWant) -> Sequence[OptionContract]:
-        """The strike next to the middle of what is wanted, for every tenor that fits; asks nothing."""
+        """The strike next to the middle of what is wanted, for every tenor that fits; none that is not wanted. Asks nothing."""
         self._market = market
-        expiries = sorted({self._expiry_s(market.now_s + tenor_s) for tenor_s in self.rules.tenors_s})
         strike = self._strike((want.strike_from + want.strike_to) / 2)
-        return [
-            self._contract(kind, strike, expiry_s)
-            for kind in want.kinds
-            for expiry_s in expiries
-            if want.expiry_from_s <= expiry_s <= want.expiry_to_s
-        ]
+        if not want.strike_from <= strike <= want.strike_to:
+            return []
+        expiries = self._expiries(market, want)
+        return [self._contract(kind, strike, expiry_s) for kind in want.kinds for expiry_s in expiries]
 
     def quote(self, contract: OptionContract, size: TokenAmount) -> OptionQuote | NoQuote:
         """The model's price at the market that was shown last, rounded **up** to a raw unit."""
@@ -189,10 +187,13 @@ class PaperVenue:
         held = self._held.get(position.id)
         if held is None or how not in {CloseHow.REDEEM, CloseHow.RELEASE}:
             raise Refused(f"{NAME} does not hold {position.id}, or does not end options by {how}")
+        self._must_be_quote(min_out)
         if held.settled is None:
             return NotYet(why="it has not expired", not_before_s=held.contract.expiry_s)
         if held.settled.raw < min_out.raw:
-            raise Refused(f"it pays {held.settled.raw}, at least {min_out.raw} was wanted")
+            raise Refused(f"it pays {in_words(held.settled)}, at least {in_words(min_out)} are wanted")
+        if how is CloseHow.RELEASE and held.settled.raw:
+            raise Refused(f"releasing pays nothing, and it would pay {in_words(held.settled)}")
         return VenuePlan(calls=())
 
     def buy(self, quote: OptionQuote, max_cost: TokenAmount) -> TokenAmount:
@@ -226,7 +227,7 @@ class PaperVenue:
             expiry_s = held.contract.expiry_s
             assert expiry_s is not None
             if held.settled is None and market.now_s >= expiry_s:
-                held.settled, held.shown = self._payoff(held, market), None
+                held.settled, held.shown = self._amount(self._pays_raw(held, market)), None
             if held.settled is not None and not held.settled.raw and market.now_s >= expiry_s + CLEARED_S:
                 del self._held[id_]
         return ProtectionView(positions=tuple(self.positions(owner)), quotes=(), absent=())
@@ -238,7 +239,8 @@ class PaperVenue:
         for want in wants:
             contracts = self.contracts(market, want)
             if not contracts:
-                absent.append(self._none(NoQuoteReason.OUT_OF_TENOR, "no tenor fits what is wanted", None))
+                reason = NoQuoteReason.NO_SERIES if self._expiries(market, want) else NoQuoteReason.OUT_OF_TENOR
+                absent.append(unmet(NAME, market, want, reason))
             for contract in contracts:
                 found = self.quote(contract, replace(want.size, raw=contract.lots(want.size.raw)))
                 if isinstance(found, NoQuote):
@@ -277,8 +279,13 @@ class PaperVenue:
     def _check(self, quote: OptionQuote, max_cost: TokenAmount) -> None:
         if quote.contract.venue != NAME:
             raise Refused(f"a quote of {quote.contract.venue} at {NAME}")
+        self._must_be_quote(max_cost)
         if quote.cost.raw > max_cost.raw:
-            raise Refused(f"it costs {quote.cost.raw}, at most {max_cost.raw} was allowed")
+            raise Refused(f"it costs {in_words(quote.cost)}, at most {in_words(max_cost)} may be paid")
+
+    def _must_be_quote(self, amount: TokenAmount) -> None:
+        if amount.token.address != self.quote_token.address:
+            raise Refused(f"{NAME} counts in {self.quote_token.symbol}, not in {amount.token.symbol}")
 
     def _contract(self, kind: OptionKind, strike: Decimal, expiry_s: int) -> OptionContract:
         return OptionContract(
@@ -295,6 +302,11 @@ class PaperVenue:
             lot_raw=max(10**self.base.decimals // 1000, 1),
             native=(f"{kind.value} {strike} {expiry_s}",),
         )
+
+    def _expiries(self, market: OptionMarket, want: HedgeWant) -> list[int]:
+        """Of the tenors that fit, earliest first."""
+        found = {self._expiry_s(market.now_s + tenor_s) for tenor_s in self.rules.tenors_s}
+        return sorted(one for one in found if want.expiry_from_s <= one <= want.expiry_to_s)
 
     def _expiry_s(self, wanted_s: int) -> int:
         """The first expiry at or after a time."""
@@ -314,17 +326,20 @@ class PaperVenue:
         years = max(contract.expiry_s - now_s, 0) / SECONDS_A_YEAR
         return option_price(leg.kind, spot=price, strike=float(leg.strike), years=years, volatility=volatility)
 
-    def _payoff(self, held: _Held, market: OptionMarket) -> TokenAmount:
+    def _pays_raw(self, held: _Held, market: OptionMarket) -> int:
+        """What it would pay now, or pays since it has settled."""
+        if held.settled is not None:
+            return held.settled.raw
         (leg,) = held.contract.legs
         if market.price >= leg.strike if leg.kind is OptionKind.PUT else market.price <= leg.strike:
-            return TokenAmount(token=self.quote_token, raw=0)
-        paid = held.contract.payoff(market.price) * held.size.raw / 10**self.base.decimals
-        return TokenAmount(token=self.quote_token, raw=self._raw(paid, up=False))
+            return 0
+        return self._raw(held.contract.payoff(market.price) * held.size.raw / 10**self.base.decimals, up=False)
 
     def _position(self, id_: str, held: _Held, owner: str, market: OptionMarket) -> OptionPosition:
-        pays, nothing = held.settled or self._payoff(held, market), TokenAmount(token=self.quote_token, raw=0)
-        if held.shown is not None and held.shown.intrinsic.raw == pays.raw and held.shown.owner == owner:
+        pays_raw = self._pays_raw(held, market)
+        if held.shown is not None and held.shown.intrinsic.raw == pays_raw and held.shown.owner == owner:
             return held.shown
+        nothing = self._amount(0)
         if held.settled is None:
             state = PositionState.OPEN
         else:
@@ -336,12 +351,15 @@ class PaperVenue:
             size=held.size,
             opened_cost=held.cost,
             accrued_cost=nothing,
-            intrinsic=pays,
+            intrinsic=self._amount(pays_raw),
             claimable=held.settled or nothing,
             state=state,
             act_before_s=None,
         )
         return held.shown
+
+    def _amount(self, raw: int) -> TokenAmount:
+        return TokenAmount(token=self.quote_token, raw=raw)
 
     def _raw(self, tokens: Decimal, *, up: bool) -> int:
         scaled = tokens.scaleb(self.quote_token.decimals)

@@ -21,9 +21,9 @@ from keeper.adapters.store.journal import SqlJournal
 from keeper.adapters.store.reader import open_snapshot
 from keeper.adapters.telemetry.logs import LogTelemetry
 from keeper.app import bootstrap
+from keeper.app.cli import confirm, words
 from keeper.app.cli import explain as explaining
 from keeper.app.cli import positions as ladder
-from keeper.app.cli import words
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.session import Session
 from keeper.app.cli.setup import expectation
@@ -31,7 +31,7 @@ from keeper.app.daemon import Daemon, Reload
 from keeper.app.paper import build_paper
 from keeper.app.settings import Need, Settings, to_policy
 from keeper.app.settings.show import take_over
-from keeper.app.venues import open_option_desk, open_venues
+from keeper.app.venues import NO_VENUES, open_venues
 from keeper.core.model.decision import Decision
 from keeper.core.model.errors import ConfigError, Fault, NotAsConfigured
 from keeper.core.model.policy import Policy
@@ -108,8 +108,9 @@ def _look(settings: Settings, policy: Policy) -> Thought:
     address = account_of(settings)
     with contextlib.closing(bootstrap.open_rpc(settings)) as rpc, memory_of(settings, policy, address) as journal:
         source = bootstrap.open_source(settings, policy, rpc, address)
-        venues = open_venues(settings, policy, rpc, address) if bootstrap.is_hedging(policy, journal) else ()
-        return think(source, journal, policy, desk=open_option_desk(settings, rpc, venues))
+        hedging = bootstrap.is_hedging(policy, journal)
+        options = open_venues(settings, policy, rpc, address, journal.memory()) if hedging else NO_VENUES
+        return think(source, journal, policy, desk=options.desk)
 
 
 def account_of(settings: Settings) -> str:
@@ -248,21 +249,15 @@ def _exit(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy)
 
 
 def _confirm(settings: Settings, view: MarketView, policy: Policy) -> None:
-    """Ask for the chain and the value to be typed; on stderr, since stdout is for data."""
-    if not sys.stdin.isatty():
-        raise ConfigError(["exit --live asks before it acts; without a terminal say --yes"])
-    console = sys.stderr
+    """Ask for the chain and the value to be typed."""
     held = worth(view, policy)
     value = round(held.total - held.wallet)
+    told = []
     for one in ladder.document(view, policy)["positions"]:
         holds = " + ".join(f"{amount} {symbol}" for symbol, amount in one["amounts"].items())
-        console.write(f"#{one['token_id']} {one['layer']}: {holds}\n")
-    expected = f"{settings.chain.name} {value}"
-    console.write(f"All of it, about {words.money(value, policy.quote.symbol)}, will be withdrawn on {settings.chain.name}.\n")
-    console.write(f'Type "{expected}" to go on: ')
-    console.flush()
-    if sys.stdin.readline().strip() != expected:
-        raise ConfigError(["not confirmed; nothing was done"])
+        told.append(f"#{one['token_id']} {one['layer']}: {holds}")
+    told.append(f"All of it, about {words.money(value, policy.quote.symbol)}, will be withdrawn on {settings.chain.name}.")
+    confirm.ask("exit --live", told, f"{settings.chain.name} {value}")
 
 
 def _afterwards(record: CycleRecord) -> list[Text]:

@@ -282,6 +282,7 @@ def signals_evaluate(
 
 
 Live = Annotated[bool, typer.Option("--live", help="Sign and send; run.live must agree.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 OptionId = Annotated[str, typer.Argument(help="The venue's own id, as keeper hedge list shows it.")]
 
 
@@ -324,7 +325,11 @@ def hedge_doctor(session: Session) -> ExitCode:
 
 @command(hedge, "buy")
 def hedge_buy(
-    session: Session, tier: Annotated[str, typer.Argument(help="Tier of the hedge ladder.")], *, live: Live = False
+    session: Session,
+    tier: Annotated[str, typer.Argument(help="Tier of the hedge ladder.")],
+    *,
+    live: Live = False,
+    yes: Yes = False,
 ) -> ExitCode:
     """Buy the best sound offer for one tier.
 
@@ -332,11 +337,11 @@ def hedge_buy(
     """
     from keeper.app.cli import hedge as bodies
 
-    return bodies.buy(session, tier, live=live)
+    return bodies.buy(session, tier, live=live, yes=yes)
 
 
 @command(hedge, "exercise")
-def hedge_exercise(session: Session, option: OptionId, *, live: Live = False) -> ExitCode:
+def hedge_exercise(session: Session, option: OptionId, *, live: Live = False, yes: Yes = False) -> ExitCode:
     """Exercise an option now.
 
     It ends it, for what it is worth now.
@@ -344,7 +349,7 @@ def hedge_exercise(session: Session, option: OptionId, *, live: Live = False) ->
     from keeper.app.cli import hedge as bodies
     from keeper.core.model.option import CloseHow
 
-    return bodies.end(session, option, CloseHow.EXERCISE, live=live)
+    return bodies.end(session, option, CloseHow.EXERCISE, live=live, yes=yes)
 
 
 @command(hedge, "close")
@@ -357,6 +362,7 @@ def hedge_close(
         typer.Option("--how", help="redeem, sell, exercise, cash, physical or release; what its state asks for when left out."),
     ] = None,
     live: Live = False,
+    yes: Yes = False,
 ) -> ExitCode:
     """End an option.
 
@@ -364,4 +370,4 @@ def hedge_close(
     """
     from keeper.app.cli import hedge as bodies
 
-    return bodies.end(session, option, bodies.way_out(how), live=live)
+    return bodies.end(session, option, bodies.way_out(how), live=live, yes=yes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import starmap
@@ -13,16 +13,16 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from keeper.adapters.evm.rpc import Rpc
-from keeper.adapters.options.desk import ChainVenue
 from keeper.app import bootstrap
 from keeper.app.cli import explain as explaining
 from keeper.app.cli import lean, protection, sentences, words
 from keeper.app.cli.act import ACT_CODES, DRY, LIVE, account_of, loaded, memory_of, prove, telemetry_of
 from keeper.app.cli.exit_code import ExitCode
+from keeper.app.cli.hedge_confirm import asked
 from keeper.app.cli.output import table
 from keeper.app.cli.session import Session
 from keeper.app.settings import Need, Settings, to_policy
-from keeper.app.venues import open_option_desk, open_venues
+from keeper.app.venues import OpenVenues, open_venues
 from keeper.core.model.decision import Decision
 from keeper.core.model.errors import ConfigError, Fault, Refused
 from keeper.core.model.option import (
@@ -41,7 +41,7 @@ from keeper.core.strategy.hedge.budget import budget, funds
 from keeper.core.strategy.hedge.needs import needs, reference_volatility, want_of, wanted_quotes
 from keeper.core.strategy.hedge.orders import buy_decision, end_decision, ordering
 from keeper.core.strategy.valuation import worth
-from keeper.engine.cycle import run_cycle, think
+from keeper.engine.cycle import Decide, run_cycle, think
 from keeper.engine.protect import market_of
 from keeper.ports.options import ProtectionDesk
 
@@ -56,8 +56,13 @@ class Looked:
     """With what is held; with quotes where they were asked for."""
     readings: tuple[SignalReading, ...]
     rpc: Rpc
-    venues: tuple[ChainVenue, ...]
+    venues: OpenVenues
     desk: ProtectionDesk
+
+    @property
+    def only_held(self) -> tuple[str, ...]:
+        """Venues that are looked after, and not bought at."""
+        return tuple(venue.name for venue in self.venues.venues if venue.name not in self.settings.hedge.venues)
 
     @property
     def is_known(self) -> bool:
@@ -87,9 +92,8 @@ def looking(session: Session) -> Generator[Looked]:
     policy = to_policy(settings)
     address = account_of(settings)
     with contextlib.closing(bootstrap.open_rpc(settings)) as rpc, memory_of(settings, policy, address) as journal:
-        venues = open_venues(settings, policy, rpc, address)
-        desk = open_option_desk(settings, rpc, venues)
-        if desk is None:
+        options = open_venues(settings, policy, rpc, address, journal.memory())
+        if (desk := options.desk) is None:
             raise ConfigError([_no_venue(settings, policy)])
         thought = think(bootstrap.open_source(settings, policy, rpc, address), journal, policy)
         view = thought.sight.view
@@ -100,7 +104,7 @@ def looking(session: Session) -> Generator[Looked]:
             view=replace(view, protection=held),
             readings=thought.readings,
             rpc=rpc,
-            venues=venues,
+            venues=options,
             desk=desk,
         )
 
@@ -170,7 +174,7 @@ def _no_offer(looked: Looked) -> str:
     return "nobody offers what a tier wants now; --size asks for another amount"
 
 
-def buy(session: Session, tier: str, *, live: bool) -> ExitCode:
+def buy(session: Session, tier: str, *, live: bool, yes: bool) -> ExitCode:
     """Buy the best sound offer for one tier now."""
     settings = loaded(session, LIVE if live else DRY)
     policy = to_policy(settings)
@@ -179,7 +183,8 @@ def buy(session: Session, tier: str, *, live: bool) -> ExitCode:
     if policy.hedge.tier(tier) is None:
         known = ", ".join(one.name for one in policy.hedge.tiers)
         raise ConfigError([f"there is no tier {tier!r}; there are {known}"])
-    return _ordered(session, settings, live=live, rules=ordering(policy, tier), decide=_buying)
+    decide = asked(settings, "hedge buy --live", _buying) if live and not yes else _buying
+    return _ordered(session, settings, live=live, rules=ordering(policy, tier), decide=decide)
 
 
 def _buying(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
@@ -188,7 +193,7 @@ def _buying(view: MarketView, readings: tuple[SignalReading, ...], policy: Polic
     return buy_decision(view, readings, policy)
 
 
-def end(session: Session, position_id: str, how: CloseHow | None, *, live: bool) -> ExitCode:
+def end(session: Session, position_id: str, how: CloseHow | None, *, live: bool, yes: bool) -> ExitCode:
     """Exercise, redeem, sell or clear away one held option; without ``how`` in the way that its state asks for."""
     settings = loaded(session, LIVE if live else DRY)
 
@@ -198,7 +203,9 @@ def end(session: Session, position_id: str, how: CloseHow | None, *, live: bool)
         _must_be_possible(position, chosen)
         return end_decision(view, policy, position_id, chosen)
 
-    return _ordered(session, settings, live=live, rules=to_policy(settings), decide=decide)
+    command = "hedge exercise --live" if how is CloseHow.EXERCISE else "hedge close --live"
+    agreed = asked(settings, command, decide) if live and not yes else decide
+    return _ordered(session, settings, live=live, rules=to_policy(settings), decide=agreed)
 
 
 def _held(view: MarketView, position_id: str) -> OptionPosition:
@@ -269,7 +276,7 @@ def _ordered(
     *,
     live: bool,
     rules: Policy,
-    decide: Callable[[MarketView, tuple[SignalReading, ...], Policy], Decision],
+    decide: Decide,
 ) -> ExitCode:
     prove(settings)
     with bootstrap.build(settings, live=live, telemetry=telemetry_of(session, settings), ordered=True) as keeper:
@@ -319,6 +326,7 @@ def _held_document(looked: Looked) -> dict[str, Any]:
         ],
         "lean": lean.document(lean.rows(view, looked.readings, policy)),
         "enabled": bool(policy.hedge.tiers),
+        "only_held": list(looked.only_held),
         "premiums_year": protection.premiums_year(view.memory.hedge, policy, view.now_s),
         "left_of_fees": left.of_fees,
         "left_of_capital": left.of_capital,
@@ -331,6 +339,8 @@ def _held_tables(looked: Looked) -> list[RenderableType]:
     told, symbol = _held_document(looked), policy.quote.symbol
     head = f"{policy.base.symbol} at {words.money(worth(view, policy).price, symbol)}, block {view.block.number}, "
     shown: list[RenderableType] = [Text(head + words.utc(view.now_s)), *protection.held_tables(view, policy)]
+    why = "it is not in hedge.venues; what is held there is looked after"
+    shown += [Text(f"nothing is bought at {name}: {why}") for name in looked.only_held]
     shown += lean.tables(lean.rows(view, looked.readings, policy), policy)
     if not policy.hedge.tiers:
         shown.append(Text("nothing is bought: hedge.enabled = false; what is held is looked after"))

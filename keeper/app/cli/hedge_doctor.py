@@ -32,12 +32,14 @@ def doctor(session: Session) -> ExitCode:
     """
     with looking(session) as looked:
         offered = looked.offered((_want(looked),))
-        health = venue_health(looked.settings, looked.rpc, looked.view.block, [venue.name for venue in looked.venues])
+        names = [venue.name for venue in looked.venues.venues]
+        health = venue_health(looked.settings, looked.rpc, looked.view.block, names)
+        health |= dict.fromkeys(looked.venues.lost, VenueHealth())
         found = [_checked(name, one, offered) for name, one in health.items()]
     session.out.show({"venues": found}, *_tables(found, offered))
     if any(not one["reachable"] for one in found):
         return ExitCode.CHAIN
-    is_poor = any(one["paused"] or one["price_old"] or not one["offers"] for one in found)
+    is_poor = any(one["bought_at"] and (one["paused"] or one["price_old"] or not one["offers"]) for one in found)
     return ExitCode.PREFLIGHT if is_poor else ExitCode.OK
 
 
@@ -67,11 +69,13 @@ def _checked(name: str, health: VenueHealth, looked: Looked) -> dict[str, Any]:
     deepest = max(quotes, key=lambda one: one.available.raw, default=None)
     return {
         "venue": name,
+        "bought_at": name in looked.settings.hedge.venues,
         "reachable": not any(one.contract is None or not quotes for one in silent),
         "paused": paused,
         "paused_contracts": len(refused),
         "price_age_s": health.price_age_s,
         "price_old": health.is_old,
+        "search_blocks": _search_blocks(looked, name),
         "offers": len(quotes),
         "depth": None if deepest is None else words.exact(deepest.available.raw, deepest.available.token.decimals),
         "depth_token": policy.base.symbol,
@@ -85,6 +89,12 @@ def _checked(name: str, health: VenueHealth, looked: Looked) -> dict[str, Any]:
             dict.fromkeys([*([health.fault] if health.fault else []), *(_note(one.reason, one.note) for one in absent)])
         ),
     }
+
+
+def _search_blocks(looked: Looked, name: str) -> int | None:
+    """How many blocks' logs the node searches after a start; None where the venue needs no search."""
+    first = getattr(getattr(looked.settings.chain.venues, name, None), "first_block", None)
+    return None if first is None else max(looked.view.block.number - first, 0)
 
 
 def _value(quoted: OptionQuote, fallen: float) -> float:
@@ -132,13 +142,22 @@ def _rows(one: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     age_s = one["price_age_s"]
     age = "not told" if age_s is None else f"its feed's round is {words.duration(age_s)} old"
     yield _mark(ok=not one["price_old"]), "oldest price", age
+    if one["search_blocks"] is not None:
+        yield " ", "search of logs", f"{one['search_blocks']:,} blocks after a start: chain.venues.{one['venue']}.first_block"
+    if one["bought_at"]:
+        yield from _sales(one)
+    else:
+        yield " ", "for sale", "not asked: it is not in hedge.venues; what is held there is looked after"
+    if one["held"]:
+        paid = words.money(one["held_paid_after_fall"], one["quote"])
+        yield " ", "held there", f"{_counted(one['held'], 'option')}, {paid} due after that fall"
+
+
+def _sales(one: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     depth = f", of one at most {Decimal(one['depth']):,.4f} {one['depth_token']}" if one["depth"] else ""
     yield _mark(ok=bool(one["offers"])), "for sale", f"{_counted(one['offers'], 'put')}{depth}"
     if one["best"] is not None:
         yield from _payments(one, one["best"])
-    if one["held"]:
-        paid = words.money(one["held_paid_after_fall"], one["quote"])
-        yield " ", "held there", f"{_counted(one['held'], 'option')}, {paid} due after that fall"
 
 
 def _payments(one: dict[str, Any], best: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -44,6 +44,12 @@ REASONS: Mapping[str, Phrase] = {
     "hedge_gap": lambda found, limit, unit: f"{found:,.4f} of {limit:,.4f} {unit}",
     "hedge_parity": lambda found, _limit, unit: f"{found:,.2f} {unit}",
     "hedge_due": lambda found, _limit, unit: f"an option is due: {found:,.2f} {unit}",
+    "hedge_synthetic": lambda found, limit, unit: (
+        f"{found:,.2f} {unit}" + (f", which itself costs {limit:,.2f}" if limit else ", of which none is sold")
+    ),
+    "hedge_funding": lambda found, limit, unit: f"{found:,.2f} of {limit:,.2f} {unit}",
+    "hedge_unsold": lambda found, _limit, unit: f"{found:,.4f} {unit} are still held",
+    "lean": lambda found, limit, unit: f"the lean is {found:.1%} {unit}, past {limit:.1%}",
     "hedge_ordered": lambda _found, _limit, _unit: "a person ordered it",
 }
 
@@ -68,6 +74,16 @@ VETOES: Mapping[str, Phrase] = {
     "hedge_suspicious": lambda found, _limit, unit: f"{found:.0f} {unit}: so cheap that they are stale or will not be paid",
     "hedge_unsound": lambda found, _limit, unit: f"{found:.0f} {unit}",
     "hedge_no_quote": lambda _found, _limit, unit: f"nobody offers protection: {unit}",
+    "hedge_small": lambda found, limit, unit: f"{found:.1%} {unit}, less than the {limit:.0%} that are bought at once",
+    "hedge_sale": lambda found, _limit, unit: f"waits while {found:,.4f} {unit}",
+    "lean": lambda found, limit, unit: f"would leave the lean at {found:.1%} {unit}, past {limit:.1%}",
+    "lean_cooldown": lambda found, limit, _: (
+        f"the lean was steered {words.duration(found)} ago, rests for {words.duration(limit)}"
+    ),
+    "lean_cost": lambda found, limit, unit: (
+        f"steering saves {found:,.2f} {unit}, less than the {limit:,.2f} asked for its cost"
+    ),
+    "lean_way": lambda _found, limit, unit: f"there is nothing of the {limit:,.4f} {unit}",
     "uncovered": lambda _found, _limit, _unit: "an awake tier has not the cover that it wants, so nothing is placed",
 }
 

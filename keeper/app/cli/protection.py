@@ -279,7 +279,13 @@ def standing_lines(record: CycleRecord, memory: HedgeMemory) -> list[RenderableT
         shown.append(
             Text(f"next deadline: {following.id} at {following.contract.venue}, {_moment(following.act_before_s, view.now_s)}")
         )
-    return [*shown, *alarm_lines(record)]
+    return [*shown, *silent_lines(view.protection.absent), *alarm_lines(record)]
+
+
+def silent_lines(absent: Sequence[NoQuote]) -> list[RenderableType]:
+    """Venues of which it is not known what is held there."""
+    silent = [one for one in absent if one.reason is NoQuoteReason.UNREACHABLE and one.contract is None]
+    return [Text(f"{one.venue}: {one.note}", style="bold") for one in silent]
 
 
 def alarm_lines(record: CycleRecord) -> list[RenderableType]:

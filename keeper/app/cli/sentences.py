@@ -14,6 +14,7 @@ from keeper.core.model.decision import (
     OpenLayer,
     Reason,
     ShiftLayer,
+    TiltInventory,
     Veto,
 )
 from keeper.core.model.option import CloseHow, OptionPosition, OptionQuote
@@ -91,6 +92,9 @@ def move(wanted: Move) -> str:
             return f"buy {option(wanted.quote)} for the {wanted.tier} tier"
         case EndProtection():
             return f"{_WAYS[wanted.how]} {option(wanted.position)}"
+        case TiltInventory():
+            whence = f", fees of {len(wanted.token_ids)} positions among it" if wanted.token_ids else ""
+            return f"sell {words.amount(wanted.sold.token, wanted.sold.raw)}{whence}"
 
 
 def step(taken: Step, policy: Policy) -> str:

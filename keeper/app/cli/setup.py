@@ -12,13 +12,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from keeper.adapters.chain.preflight import CheckResult, Expectation, PermitDomain, preflight
-from keeper.adapters.store.reader import open_reader
+from keeper.adapters.evm.rpc import Rpc
+from keeper.adapters.store.reader import open_reader, open_snapshot
 from keeper.app import bootstrap
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.output import table
 from keeper.app.cli.session import Session
 from keeper.app.sense_checks import sense_checks
 from keeper.app.settings import Need, Settings, to_policy
+from keeper.app.venues import open_venues
 from keeper.core.model.errors import ConfigError, KeeperError
 from keeper.core.model.policy import Policy
 
@@ -51,7 +53,9 @@ def check(session: Session, *, skip_clock: bool) -> ExitCode:
         proven = preflight(rpc, expectation(settings, policy), wallet=account, now_s=now_s)
         sane = all(result.ok for result in proven)
         senses = sense_checks(settings, policy, rpc, account) if sane else ()
-        results = [*signing, *proven, *senses, _journal(settings)]
+        journal = _journal(settings)
+        held = _held(settings, policy, rpc, account) if journal.ok else ()
+        results = [*signing, *proven, *senses, journal, *held]
     failed = [result for result in results if not result.ok]
     document = {
         "ok": not failed,
@@ -115,6 +119,16 @@ def _journal(settings: Settings) -> CheckResult:
     remedy = "keeper db migrate for an older schema; else restore a backup, or name another run.state_dir"
     found = "; ".join(problems) or str(path)
     return CheckResult(name="journal", ok=not problems, found=found, remedy=remedy if problems else "")
+
+
+def _held(settings: Settings, policy: Policy, rpc: Rpc, account: str | None) -> Iterator[CheckResult]:
+    """Venues where options are held and that the settings do not know any more."""
+    if account is None or not settings.journal_path.exists():
+        return
+    with open_snapshot(settings.journal_path) as known:
+        lost = open_venues(settings, policy, rpc, account, known.memory()).lost
+    for name, why in lost.items():
+        yield CheckResult(name=f"venue {name}", ok=False, found="not in the settings", remedy=why)
 
 
 def _render(results: list[CheckResult]) -> Iterator[RenderableType]:

@@ -57,6 +57,7 @@ class HedgeSettings(Section):
     fee_window_s: int = whole(DAY_S, 365 * DAY_S, "seconds", "Time constant of trailing fees")
     capital_year: DecimalText = decimal("0", "0.2", "fraction of the ladder's value a year", "Hard ceiling of premiums")
     reserve: DecimalText = decimal("0", "0.2", "fraction of the ladder's value", "Kept in the wallet to pay premiums from")
+    least_part: DecimalText = decimal("0", "1", "fraction of what a tier lacks", "Less is not bought, but saved up for")
     dear: DecimalText = decimal("1", "5", "times the model's price", "Dearer is refused")
     suspicious: DecimalText = decimal("0", "1", "times the model's price", "Cheaper is not believed")
     payable_part: DecimalText = decimal("0.01", "1", "fraction", "Part of what a venue can pay that our payoff may be")
@@ -73,6 +74,8 @@ class HedgeSettings(Section):
     uncovered_width: DecimalText = decimal("1", "4", "times the width", "For widen")
     uncovered_idle: DecimalText = decimal("0", "1", "fraction of the ladder's value", "For idle")
     capital_cost_year: DecimalText = decimal("0", "1", "a year, as a fraction", "What locked collateral costs")
+    lean_target: DecimalText = decimal("0", "1", "fraction of the value of everything", "Wanted delta times the price")
+    lean_band: DecimalText = decimal("0.01", "1", "fraction of the value of everything", "Half width of its band; 1: no band")
     venues: Names = named("Venues of the chain that are bought at", must_be='a list like ["opyn", "panoptic"]')
     orders: FilePath | None = named("Folder of market makers' signed AirSwap orders, a JSON file each", default=None)
     tiers: dict[str, TierSettings] = Field(description="Tiers of the hedge ladder, the near one first")
@@ -80,9 +83,15 @@ class HedgeSettings(Section):
 
 
 def to_hedge(settings: HedgeSettings) -> HedgePolicy:
-    """The rules that the section states; switched off, only those by which what is held is ended."""
+    """The rules that the section states; switched off, only those by which what is held is ended, and the band of the lean."""
     if not settings.enabled:
-        return replace(NO_HEDGE, exercise_margin_s=settings.exercise_margin_s, slippage_bps=settings.slippage_bps)
+        return replace(
+            NO_HEDGE,
+            exercise_margin_s=settings.exercise_margin_s,
+            slippage_bps=settings.slippage_bps,
+            lean_target=float(settings.lean_target),
+            lean_band=float(settings.lean_band),
+        )
     fractions = {
         name: float(getattr(settings, name))
         for name in (
@@ -91,6 +100,7 @@ def to_hedge(settings: HedgeSettings) -> HedgePolicy:
             "fee_share",
             "capital_year",
             "reserve",
+            "least_part",
             "dear",
             "suspicious",
             "payable_part",
@@ -98,6 +108,8 @@ def to_hedge(settings: HedgeSettings) -> HedgePolicy:
             "uncovered_width",
             "uncovered_idle",
             "capital_cost_year",
+            "lean_target",
+            "lean_band",
         )
     }
     return HedgePolicy(

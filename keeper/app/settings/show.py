@@ -30,9 +30,14 @@ NOT_RELOADABLE = (
     "chain.tokens.",
     "chain.aave_pool",
     "chain.feeds.",
+    "chain.venues.",
     "outside.universe.",
     "outside.lending",
     "deribit.",
+    "hedge.enabled",
+    "hedge.venues",
+    "hedge.orders",
+    "hedge.paper.",
     "pair.",
     "pools.",
     "wallet.address",
@@ -41,8 +46,8 @@ NOT_RELOADABLE = (
     "run.",
     "rpc.",
 )
-"""Beginnings of the paths that only a restart changes: chain, pool, what is read besides, key, node, journal, schedule, and dry
-to live."""
+"""Beginnings of the paths that only a restart changes: chain, pool, what is read besides, where options are bought, key, node,
+journal, schedule, and dry to live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

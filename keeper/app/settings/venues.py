@@ -25,7 +25,7 @@ class HegicSettings(Section):
     feed: str = named("Name of the chain's feed that the strategies ask")
     base: str = named("Symbol of the token that is covered")
     quote: str = named("Symbol of the token in which premiums and payoffs are paid")
-    first_block: int = whole(0, 2**53, "block", "At or before the deployment of the positions")
+    first_block: int = whole(0, 2**53, "block", "At or before the first option that the account was given")
     puts: dict[str, HegicPutSettings] = Field(min_length=1, description="Strategies that are bought from")
 
 

@@ -98,7 +98,21 @@ class EndProtection:
     kind: Literal["end"] = "end"
 
 
-Move = OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll | BuyProtection | EndProtection
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiltInventory:
+    """Sell some of one token of the pair for the other; what is idle, and what positions owe, but no liquidity.
+
+    Never beside a move of the ladder. Beside a purchase it comes after it, and not at all when nothing was bought.
+    """
+
+    sold: TokenAmount
+    """Most to sell, raw units, rounded down."""
+    token_ids: tuple[int, ...]
+    """Positions whose fees are collected first."""
+    kind: Literal["tilt"] = "tilt"
+
+
+Move = OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll | BuyProtection | EndProtection | TiltInventory
 ProtectionMove = BuyProtection | EndProtection
 
 

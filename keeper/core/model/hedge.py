@@ -82,6 +82,8 @@ class HedgePolicy:
     """Time constant over which fees trail."""
     capital_year: float = 0.02
     """Most that premiums may take of the ladder's value in any 365 days, as a fraction: the hard ceiling."""
+    least_part: float = 0.1
+    """Of what a tier lacks, the smallest part that is bought at once; what the fees do not reach for is saved up."""
     dear: float = 1.35
     """Cost over model price past which a quote is refused."""
     suspicious: float = 0.5
@@ -100,7 +102,7 @@ class HedgePolicy:
     """A held option this near to its expiry does not count as protection any more."""
     exercise_margin_s: int = 7_200
     """How long before the deadline an option that must be exercised is."""
-    uncovered: Uncovered = Uncovered.HOLD
+    uncovered: Uncovered = Uncovered.WIDEN
     uncovered_width: float = 1.25
     """Widths are multiplied by this, where the ladder is widened."""
     uncovered_idle: float = 0.25
@@ -109,6 +111,10 @@ class HedgePolicy:
     """What locked collateral costs, as a fraction a year."""
     reserve: float = 0.0
     """Part of the ladder's value that stays in the wallet to pay premiums from."""
+    lean_target: float = 0.5
+    """Wanted delta of everything, times the price, over its value."""
+    lean_band: float = 1.0
+    """Half width of the band around it, as a fraction of the value; 1: no band, the lean is measured and not steered."""
 
     def tier(self, name: str) -> TierPolicy | None:
         """The tier of that name; None when it is not configured."""

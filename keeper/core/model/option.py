@@ -77,7 +77,7 @@ class NoQuoteReason(StrEnum):
     """A contract exists and nobody sells it, or not so many."""
     OUT_OF_TENOR = "out_of_tenor"
     LIMIT = "limit"
-    """The venue's own cap of what it sells."""
+    """The venue's own cap of what it sells, or ours of how many quotes are looked at."""
     PAUSED = "paused"
     UNREACHABLE = "unreachable"
     """The venue does not answer, or not as its interface says."""
@@ -256,6 +256,8 @@ class OptionPosition:
     state: PositionState
     act_before_s: int | None
     """Chain time after which its payoff is lost; None when nothing is lost by waiting."""
+    waits: bool = False
+    """Whether nothing can be done about it in this block: ending it would be refused."""
     gas_close: int = 400_000
     """Gas that ending it takes, allowances included; rather too much where the venue does not tell."""
 

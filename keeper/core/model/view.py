@@ -100,6 +100,10 @@ class HedgeMemory:
     """Fees that were owed at the last cycle, in tokens of the quote."""
     exercisable: tuple[Exercisable, ...] = ()
     """What the last cycle left in the money and unexercised."""
+    unsold_raw: int = 0
+    """Base that was to be sold beside calls bought in place of puts and has not been, raw units."""
+    venues: tuple[str, ...] = ()
+    """Venues where options are held, in order of their names; one that does not answer stays known."""
 
 
 NO_HEDGE_MEMORY = HedgeMemory()
@@ -124,6 +128,8 @@ class Memory:
     gas_paid: tuple[GasPaid, ...]
     """Of the last 24 hours, oldest first."""
     hedge: HedgeMemory = NO_HEDGE_MEMORY
+    tilted_at_s: int | None = None
+    """Chain time at which the lean was last steered."""
 
     def layer(self, kind: LayerKind) -> LayerMemory | None:
         """Memory of the layer of that role; None when it was never placed."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
+from keeper.core.model.ladder import TickRange
 from keeper.core.model.plan import Decrease, Step
 from keeper.core.model.pool import PoolView, TickNet
 from keeper.core.model.view import MarketView
@@ -21,11 +22,12 @@ from keeper.core.v3math.units import FEE_PIPS_ONE
 def pools_without(view: MarketView, steps: Iterable[Step]) -> dict[str, PoolView]:
     """The view's pools by address, as they stand after the decreases among ``steps``."""
     pools = {pool.state.key.address: pool for pool in view.pools}
+    taken: dict[str, list[tuple[TickRange, int]]] = {}
     for step in steps:
         if isinstance(step, Decrease):
             position = held_position(view, step.token_id)
-            pools[position.pool] = _without(pools[position.pool], position.range.lower, position.range.upper, step.liquidity)
-    return pools
+            taken.setdefault(position.pool, []).append((position.range, step.liquidity))
+    return pools | {address: _without(pools[address], parts) for address, parts in taken.items()}
 
 
 def swap_state(pool: PoolView) -> SwapState:
@@ -71,16 +73,18 @@ def depth(pool: PoolView, interval: Interval) -> Depth:
     )
 
 
-def _without(pool: PoolView, lower: int, upper: int, liquidity: int) -> PoolView:
-    nets = {net.tick: net.liquidity_net for net in pool.ticks}
-    for tick, sign in ((lower, -1), (upper, 1)):
-        if pool.map_lower <= tick < pool.map_upper:
-            nets[tick] = nets.get(tick, 0) + sign * liquidity
-    active = liquidity if lower <= pool.state.tick < upper else 0
+def _without(pool: PoolView, parts: Iterable[tuple[TickRange, int]]) -> PoolView:
+    nets, active = {net.tick: net.liquidity_net for net in pool.ticks}, pool.state.liquidity
+    ends: set[int] = set()
+    for place, liquidity in parts:
+        ends |= {place.lower, place.upper}
+        for tick, change in ((place.lower, -liquidity), (place.upper, liquidity)):
+            if pool.map_lower <= tick < pool.map_upper:
+                nets[tick] = nets.get(tick, 0) + change
+        if place.contains(pool.state.tick):
+            active -= liquidity
     return replace(
         pool,
-        state=replace(pool.state, liquidity=pool.state.liquidity - active),
-        ticks=tuple(
-            TickNet(tick=tick, liquidity_net=net) for tick, net in sorted(nets.items()) if net or tick not in {lower, upper}
-        ),
+        state=replace(pool.state, liquidity=active),
+        ticks=tuple([TickNet(tick=tick, liquidity_net=net) for tick, net in sorted(nets.items()) if net or tick not in ends]),
     )

@@ -15,6 +15,7 @@ from keeper.core.model.decision import (
     OpenLayer,
     ProtectionMove,
     ShiftLayer,
+    TiltInventory,
 )
 from keeper.core.model.ladder import Position, TargetBand, TargetLayer
 from keeper.core.model.plan import Burn, Collect, Decrease, Placement, Step
@@ -61,6 +62,7 @@ def diff(view: MarketView, decision: Decision, policy: Policy, price: Price) -> 
             change = Change(withdrawals=tuple(step for held in gone for step in _out(view, policy, held)), placements=())
         withdrawals += change.withdrawals
         placements += change.placements
+    withdrawals += [step for move in decision.moves if isinstance(move, TiltInventory) for step in _owed(view, move)]
     return Change(withdrawals=tuple(withdrawals), placements=tuple(placements))
 
 
@@ -84,7 +86,7 @@ def _scale(view: MarketView, decision: Decision, policy: Policy, price: Price) -
 
 
 def _of_layers(decision: Decision) -> tuple[OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll, ...]:
-    return tuple(move for move in decision.moves if not isinstance(move, ProtectionMove))
+    return tuple(move for move in decision.moves if not isinstance(move, ProtectionMove | TiltInventory))
 
 
 def _touched(view: MarketView, move: OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll) -> tuple[Position, ...]:
@@ -138,6 +140,11 @@ def _compound(view: MarketView, move: CompoundLayer, price: Price) -> Change:
             for held in earning
         ),
     )
+
+
+def _owed(view: MarketView, move: TiltInventory) -> list[Step]:
+    held = [held_position(view, token_id) for token_id in move.token_ids]
+    return [Collect(token_id=one.token_id) for one in held if one.fees0 or one.fees1]
 
 
 def _out(view: MarketView, policy: Policy, position: Position) -> Sequence[Step]:

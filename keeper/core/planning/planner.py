@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import localcontext
 
 from keeper.core.model.codec import digest
-from keeper.core.model.decision import BuyProtection, Decision, EndProtection, ExitAll
+from keeper.core.model.decision import BuyProtection, Decision, EndProtection, ExitAll, ProtectionMove, TiltInventory
 from keeper.core.model.plan import (
     CloseOption,
     Done,
@@ -34,7 +34,7 @@ from keeper.core.planning.funds import Purse, returned, unwrappable_wei, wallet_
 from keeper.core.planning.price import Price, price_at, protected_price
 from keeper.core.planning.ratio import ARITHMETIC
 from keeper.core.planning.sizing import wish
-from keeper.core.planning.swap import Market, Way, all_ways, best_way, executed_swap, plain_way, swap_way
+from keeper.core.planning.swap import Market, Way, all_ways, best_way, executed_swap, plain_way, sales, swap_way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,8 @@ def plan(view: MarketView, decision: Decision, policy: Policy) -> Plan | None:
     """The fewest steps that carry a decision out, bounded by the protected price.
 
     Returns:
-        None for a hold, and when the ladder already is as the decision wants it or no step would be worth its gas.
+        None for a hold, and when the ladder already is as the decision wants it or no step would be worth its gas. A sale
+        that no pool takes within the protected price is left out, and with it the purchase that it belongs to.
 
     Raises:
         ValueError: a move names a position that the ladder does not hold.
@@ -67,8 +68,11 @@ def plan(view: MarketView, decision: Decision, policy: Policy) -> Plan | None:
         before = (*protect, *((Stage(kind=StageKind.WITHDRAW, steps=withdrawals),) if change.withdrawals else ()))
         market = _market(view, policy, price, change.placements, before, volatility=decision.volatility)
         purse = _without_premiums(wallet_purse(view, policy), protect).plus(*returned(view, change.withdrawals))
-        ways = all_ways(market, purse)
-        taken = best_way(ways, policy.execution.unplaced_tolerance)
+        sold = _sold(decision)
+        ways = all_ways(market, purse) if sold is None else _sales(market, purse, sold)
+        if not ways:
+            return plan(view, _without_sale(decision), policy)
+        taken = best_way(ways, policy.execution.unplaced_tolerance) if sold is None else ways[0]
         stages = (*protect, *_unwrap(view, policy, taken), *before[len(protect) :], *taken.stages)
         if not stages:
             return None
@@ -81,7 +85,7 @@ def plan(view: MarketView, decision: Decision, policy: Policy) -> Plan | None:
             placements=change.placements,
             bounds=plan_bounds(view, policy, taken.cost.gas_units),
             cost=taken.cost,
-            alternatives=tuple(way.alternative(taken=way is taken) for way in ways) if change.placements else (),
+            alternatives=tuple(way.alternative(taken=way is taken) for way in ways) if change.placements or sold else (),
         )
 
 
@@ -146,6 +150,28 @@ def _protect(decision: Decision) -> tuple[Stage, ...]:
     return tuple(Stage(kind=StageKind.PROTECT, steps=(step,)) for step in steps)
 
 
+def _sold(decision: Decision) -> TokenAmount | None:
+    """What inventory is to be sold for its own sake.
+
+    Raises:
+        ValueError: beside moves of the ladder, whose own swap it would be at odds with.
+    """
+    found = [move.sold for move in decision.moves if isinstance(move, TiltInventory)]
+    if not found:
+        return None
+    if not all(isinstance(move, TiltInventory | ProtectionMove) for move in decision.moves):
+        raise ValueError("inventory is not sold beside moves of the ladder")
+    return found[0]
+
+
+def _sales(market: Market, purse: Purse, sold: TokenAmount) -> tuple[Way, ...]:
+    return sales(market, purse, sold.raw, zero_for_one=sold.token.address == purse.token0)
+
+
+def _without_sale(decision: Decision) -> Decision:
+    return replace(decision, moves=tuple(move for move in decision.moves if isinstance(move, EndProtection)))
+
+
 def _without_premiums(purse: Purse, stages: Iterable[Stage]) -> Purse:
     """What is left when every purchase costs the most that it may; what an option pays is counted when it has come."""
     for step in _steps(stages):
@@ -194,8 +220,17 @@ def _sized_way(plan: Plan, view: MarketView, policy: Policy, purse: Purse, execu
     if swapped is not None:
         return plain_way(replace(market, pools=executed_swap(market.pools, swapped)), purse)
     planned = _swap_of(plan.stages)
-    way = swap_way(market, purse, planned.pool) if planned is not None else None
-    return way if way is not None else plain_way(market, purse)
+    if planned is None:
+        return plain_way(market, purse)
+    if not plan.placements:
+        return _sold_anew(market, purse, planned)
+    return swap_way(market, purse, planned.pool) or plain_way(market, purse)
+
+
+def _sold_anew(market: Market, purse: Purse, planned: Swap) -> Way:
+    """The sale of before in the pool of before, of what there is: never more than was planned."""
+    found = sales(market, purse, planned.amount_in, zero_for_one=planned.zero_for_one)
+    return next((way for way in found if way.swap is not None and way.swap.pool == planned.pool), plain_way(market, purse))
 
 
 def _swap_of(stages: Sequence[Stage]) -> Swap | None:

@@ -99,27 +99,51 @@ def plain_way(market: Market, purse: Purse) -> Way:
 
 def swap_way(market: Market, purse: Purse, address: str) -> Way | None:
     """Swap in that pool to the ratio that the wishes need; None when no swap helps or the protected price forbids it."""
-    pool = market.pools[address]
-    interval = protected_interval(market.view, market.policy, address)
-    planned = sizing_interval(market.view, market.policy, address)
+    pool, planned = market.pools[address], sizing_interval(market.view, market.policy, address)
     found = _fitted_swap(market, purse.spendable, depth(pool, planned), address)
     if found is None:
         return None
-    lowest, highest = reach_x96(pool, planned)
-    held = purse.spendable[0 if found.zero_for_one else 1]
-    result = swap(
-        swap_state(pool),
-        zero_for_one=found.zero_for_one,
-        amount_specified=min(int(found.amount_in.to_integral_value(ROUND_DOWN)), held),
-        sqrt_price_limit_x96=lowest if found.zero_for_one else highest,
-    )
-    amount_in = result.amount0 if found.zero_for_one else result.amount1
+    return _selling(market, purse, address, int(found.amount_in.to_integral_value(ROUND_DOWN)), zero_for_one=found.zero_for_one)
+
+
+def sales(market: Market, purse: Purse, amount: int, *, zero_for_one: bool) -> tuple[Way, ...]:
+    """Sell so much, or what there is of it, through every pool that the policy allows and the protected price lets us use.
+
+    The best first: what sells most, then what costs least. What a pool does not take counts as unplaced.
+
+    Args:
+        market: without wishes.
+        purse: what there is.
+        amount: raw units of the token sold, > 0.
+        zero_for_one: which one that is.
+    """
+    found = []
+    for address in market.policy.execution.swap_pools:
+        way = _selling(market, purse, address, amount, zero_for_one=zero_for_one) if address in market.pools else None
+        if way is not None and way.swap is not None:
+            short = _value_of(market.price, amount - way.swap.amount_in, token0=zero_for_one)
+            found.append(replace(way, unplaced_quote=float(short)))
+    return tuple(sorted(found, key=lambda way: (way.unplaced_quote, way.cost.total_quote)))
+
+
+def _selling(market: Market, purse: Purse, address: str, amount: int, *, zero_for_one: bool) -> Way | None:
+    """The way with an exact-in swap of at most so much; None when the protected price lets none of it be sold."""
+    pool = market.pools[address]
+    interval = protected_interval(market.view, market.policy, address)
+    lowest, highest = reach_x96(pool, sizing_interval(market.view, market.policy, address))
+    held = purse.spendable[0 if zero_for_one else 1]
+    limit = lowest if zero_for_one else highest
+    stands = pool.state.sqrt_price_x96
+    if min(amount, held) <= 0 or (stands <= limit if zero_for_one else stands >= limit):
+        return None
+    result = swap(swap_state(pool), zero_for_one=zero_for_one, amount_specified=min(amount, held), sqrt_price_limit_x96=limit)
+    amount_in = result.amount0 if zero_for_one else result.amount1
     if amount_in <= 0 or _bought(result) <= 0:
         return None
-    least, limit_x96 = swap_limits(interval, pool.state.key, zero_for_one=found.zero_for_one, amount_in=amount_in)
+    least, limit_x96 = swap_limits(interval, pool.state.key, zero_for_one=zero_for_one, amount_in=amount_in)
     step = Swap(
         pool=address,
-        zero_for_one=found.zero_for_one,
+        zero_for_one=zero_for_one,
         amount_in=amount_in,
         amount_out_min=least,
         sqrt_price_limit_x96=limit_x96,

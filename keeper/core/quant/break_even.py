@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from keeper.core.quant.checks import finite, positive
-from keeper.core.quant.replication import Band, ladder_delta, ladder_value, loss_against_cash, loss_against_holding
+from keeper.core.quant.replication import Band, ladder_delta, ladder_value, loss_against_holding
 from keeper.core.quant.roots import bracketed_root
 
 
@@ -68,12 +68,13 @@ def break_even_against_cash(ladder: Sequence[Band], *, entry: float, fees: float
         ValueError: a number is out of its range or not finite, or the ladder is empty.
     """
     _check(ladder, entry, fees)
+    start = ladder_value(ladder, entry)
 
     def loss(price: float) -> float:
-        return loss_against_cash(ladder, entry=entry, price=price, fees=fees)
+        return start - ladder_value(ladder, price) - fees
 
     top = max(band.upper for band in ladder)
-    if ladder_value(ladder, entry) <= fees or loss(top) > 0:
+    if start <= fees or loss(top) > 0:
         return None
     return bracketed_root(loss, 0.0, top)
 

@@ -26,7 +26,7 @@ def positive(**values: float) -> None:
         ValueError: naming the first that is not.
     """
     for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
+        if not 0 < value < math.inf:  # nor is a NaN
             raise ValueError(f"{name} must be finite and above zero, not {value}")
 
 
@@ -37,5 +37,5 @@ def not_negative(**values: float) -> None:
         ValueError: naming the first that does.
     """
     for name, value in values.items():
-        if not (math.isfinite(value) and value >= 0):
+        if not 0 <= value < math.inf:
             raise ValueError(f"{name} must be finite and not below zero, not {value}")

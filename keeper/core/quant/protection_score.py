@@ -147,5 +147,5 @@ def judge_price(*, cost: float, model_price: float, dear_above: float, suspiciou
 
 
 def _check(name: str, values: _Array) -> None:
-    for extreme in (np.min, np.max):  # of what holds a NaN it is a NaN
-        not_negative(**{name: extreme(values, initial=0.0)})
+    for extreme in (np.minimum, np.maximum):  # of what holds a NaN it is a NaN
+        not_negative(**{name: extreme.reduce(values, axis=None, initial=0.0)})

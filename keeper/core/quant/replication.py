@@ -62,7 +62,7 @@ def ladder_value(ladder: Iterable[Band], price: float) -> float:
     Ref: v3 whitepaper eq. 6.29 and 6.30.
     """
     not_negative(price=price)
-    return math.fsum([_amount0(band, price) * price + _amount1(band, price) for band in ladder])
+    return math.fsum([_value(band, price) for band in ladder])
 
 
 def ladder_delta(ladder: Iterable[Band], price: float) -> float:
@@ -246,8 +246,11 @@ def _amount0(band: Band, price: float) -> float:
     return band.liquidity * (top - root) / (top * root)
 
 
-def _amount1(band: Band, price: float) -> float:
-    return band.liquidity * (_root(band, price) - math.sqrt(band.lower))
+def _value(band: Band, price: float) -> float:
+    lower, upper = band.lower, band.upper
+    # the root as _root has it: a call less in what every search for a price asks again and again
+    low, high, root = math.sqrt(lower), math.sqrt(upper), math.sqrt(min(max(price, lower), upper))
+    return band.liquidity * (high - root) / (high * root) * price + band.liquidity * (root - low)
 
 
 def _expected_value(band: Band, price: float, deviation: float) -> float:

@@ -121,6 +121,12 @@ def compound_expense(view: MarketView, policy: Policy, positions: Sequence[Posit
     return _expense(view, policy, gas, 0.0, price)
 
 
+def sale_expense(view: MarketView, policy: Policy, collects: int, value_quote: float, price: float) -> Expense:
+    """Cost of collecting what so many positions owe, if any, and of selling that value in a pool."""
+    gas = stage_gas([Collect] * collects) + stage_gas([Swap])
+    return _expense(view, policy, gas, _swap_quote(view, policy, value_quote, price), price)
+
+
 def _income(view: MarketView, policy: Policy, pool: str, place: TickRange, liquidity: float, chances: Odds) -> float:
     log_spot = log_price(view.pool(pool).state.sqrt_price_x96)
     years = expected_years_inside(

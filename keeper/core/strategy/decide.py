@@ -23,12 +23,15 @@ from keeper.core.signals import names
 from keeper.core.strategy import benefit, gates, triggers
 from keeper.core.strategy.caution import Caution, caution, cautious_weights
 from keeper.core.strategy.compound import worth_compounding
-from keeper.core.strategy.hedge.proposal import Protection, propose
+from keeper.core.strategy.hedge import lean
+from keeper.core.strategy.hedge.bias import Balance, balance
+from keeper.core.strategy.hedge.needs import reference_volatility
+from keeper.core.strategy.hedge.proposal import Protection, propose, sale_first
 from keeper.core.strategy.hedge.uncovered import held_back, more_careful, smaller
 from keeper.core.strategy.regime import RegimeState, Weather, next_regime, weather
 from keeper.core.strategy.sight import KINDS, Sight
 from keeper.core.strategy.targets import extent, target_layer
-from keeper.core.strategy.valuation import Worth, worth
+from keeper.core.strategy.valuation import Worth, fees_quote, worth
 
 _ASKED = frozenset(
     {
@@ -58,6 +61,8 @@ class _Frame(NamedTuple):
     """Gates that refuse every move of this cycle."""
     held_back: tuple[Veto, ...]
     """Gates that refuse to place anything."""
+    leaning: Balance | None
+    """Of everything, beside its band; None where it is not steered."""
 
 
 class _Proposal(NamedTuple):
@@ -80,7 +85,7 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
     closed; one that is held is placed anew when a trigger fires and no gate refuses, and otherwise left alone, save that its
     fees may be put back. On a poor forecast nothing moves at all. What is done for the mandate or against risk passes every
     gate but that of cost, which weighs only what is done to earn more. Score and calendar make layers wider and move value
-    outward; they never choose a side.
+    outward; they never choose a side. When nothing else is to be done, a lean out of its band is taken back.
 
     Args:
         view: all inputs of the cycle.
@@ -107,6 +112,8 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
         # Only a ladder at rest shows what is left over.
         for sight in sights:
             done = _top_up(frame, sight, done)
+        if not done.moves and not protection.moves and protection.sale is None:
+            done = _steered(frame, done)
     quote_protection = triggers.protect(careful, policy)
     reasons = (*protection.reasons, *done.reasons, *(() if quote_protection is None else (quote_protection,)))
     vetoes = (*protection.vetoes, *done.vetoes)
@@ -114,7 +121,7 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
         reasons = (*reasons, *_explained(seen, policy))
         vetoes = (*vetoes, *_present((gates.data_quality(seen.forecast),)))
     return Decision(
-        moves=(*protection.moves, *done.moves),
+        moves=(*protection.moves, *((protection.sale,) if protection.sale is not None else ()), *done.moves),
         reasons=reasons,
         vetoes=tuple(dict.fromkeys(vetoes)),
         regime=state.regime,
@@ -144,8 +151,9 @@ def _framed(
         weights=smaller(weights, protection, policy.hedge),
         odds=benefit.odds(readings, held.price),
         worth=held,
-        closed=closed,
+        closed=(*closed, *sale_first(protection)),
         held_back=held_back(protection, policy.hedge),
+        leaning=balance(view, policy, reference_volatility(readings)),
     )
     return frame, protection
 
@@ -260,6 +268,7 @@ def _top_up(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
                 gates.cooldown(sight, view, policy),
                 gates.min_value(sight.kind, short.found, policy),
                 gates.gas_per_day(view, policy, sight.kind, wei=so_far.gas_wei + expense.gas_wei),
+                lean.undone(frame.leaning, view, policy, sight.kind, [(held, short.found * share) for held in sight.live]),
             )
         ),
     )
@@ -322,12 +331,14 @@ def _compound(frame: _Frame, sight: Sight, so_far: _Proposal, *, steady: bool) -
     if due is None:
         return _refused(so_far, (triggers.steady(sight, policy),), ()) if steady else so_far
     reason, expense = due
+    back = [(held, fees_quote(policy, frame.worth.price, (held,))) for held in sight.live]
     vetoes = (
         *frame.closed,
         *_present(
             (
                 gates.twap(view, policy, _pools(sight), sight.kind),
                 gates.gas_per_day(view, policy, sight.kind, wei=so_far.gas_wei + expense.gas_wei),
+                lean.undone(frame.leaning, view, policy, sight.kind, back, sight.live),
             )
         ),
     )
@@ -335,6 +346,12 @@ def _compound(frame: _Frame, sight: Sight, so_far: _Proposal, *, steady: bool) -
         return _refused(so_far, (reason,), vetoes)
     move = CompoundLayer(layer=sight.kind, token_ids=tuple(position.token_id for position in sight.live))
     return _accepted(so_far, move, (reason,), expense.gas_wei, 0.0)
+
+
+def _steered(frame: _Frame, so_far: _Proposal) -> _Proposal:
+    done = lean.steer(frame.view, frame.policy, frame.leaning, frame.worth.total, frame.closed)
+    said = _refused(so_far, done.reasons, done.vetoes)
+    return said if done.move is None else said._replace(moves=(done.move,))
 
 
 def _accepted(so_far: _Proposal, move: Move, reasons: tuple[Reason, ...], gas_wei: int, freed_quote: float) -> _Proposal:

@@ -46,7 +46,7 @@ def base_fee(view: MarketView, policy: Policy) -> Veto | None:
     return _veto("base_fee", None, view.gas.base_fee_wei, policy.gates.max_base_fee_wei, "wei")
 
 
-def twap(view: MarketView, policy: Policy, pools: Iterable[str], kind: LayerKind) -> Veto | None:
+def twap(view: MarketView, policy: Policy, pools: Iterable[str], kind: LayerKind | None) -> Veto | None:
     """Every pool that is touched must have its mean price, with spot near it: spot alone can be pushed within a block."""
     for address in sorted({*pools, policy.signal_pool}):
         pool = view.pool(address)
@@ -66,6 +66,14 @@ def cooldown(sight: Sight, view: MarketView, policy: Policy) -> Veto | None:
     return _veto("cooldown", sight.kind, elapsed_s, policy.gates.cooldown_s, "s since placed")
 
 
+def lean_cooldown(view: MarketView, policy: Policy) -> Veto | None:
+    """Between two times that the lean is steered the whole rests as long as a layer does."""
+    tilted_at_s = view.memory.tilted_at_s
+    if tilted_at_s is None or view.now_s - tilted_at_s >= policy.gates.cooldown_s:
+        return None
+    return _veto("lean_cooldown", None, view.now_s - tilted_at_s, policy.gates.cooldown_s, "s since steered")
+
+
 def shifts_per_day(view: MarketView, policy: Policy, kind: LayerKind, *, planned: int) -> Veto | None:
     """No more shifts in any 24 hours than allowed, those decided in this cycle included."""
     done = sum(view.now_s - moment < DAY_S for moment in view.memory.shifts_s) + planned
@@ -74,14 +82,14 @@ def shifts_per_day(view: MarketView, policy: Policy, kind: LayerKind, *, planned
     return _veto("shifts_per_day", kind, done, policy.gates.shifts_per_day, "shifts in 24 h")
 
 
-def min_value(kind: LayerKind, value_quote: float, policy: Policy) -> Veto | None:
+def min_value(kind: LayerKind | None, value_quote: float, policy: Policy) -> Veto | None:
     """Small change is not worth moving."""
     if value_quote >= policy.gates.min_move_quote:
         return None
     return _veto("min_value", kind, value_quote, policy.gates.min_move_quote, policy.quote.symbol)
 
 
-def gas_per_day(view: MarketView, policy: Policy, kind: LayerKind, *, wei: int) -> Veto | None:
+def gas_per_day(view: MarketView, policy: Policy, kind: LayerKind | None, *, wei: int) -> Veto | None:
     """Gas of the last 24 hours and of this cycle's moves, ``wei``, stays under the ceiling."""
     found = wei + sum(paid.wei for paid in view.memory.gas_paid if view.now_s - paid.timestamp_s < DAY_S)
     if found <= policy.gates.max_gas_day_wei:
@@ -89,7 +97,7 @@ def gas_per_day(view: MarketView, policy: Policy, kind: LayerKind, *, wei: int) 
     return _veto("gas_per_day", kind, found, policy.gates.max_gas_day_wei, "wei in 24 h")
 
 
-def cost(kind: LayerKind, benefit_quote: float, cost_quote: float, policy: Policy) -> Veto | None:
+def cost(kind: LayerKind | None, benefit_quote: float, cost_quote: float, policy: Policy) -> Veto | None:
     """What a move promises over the horizon must exceed a multiple of what it costs."""
     limit = policy.gates.cost_multiple * cost_quote
     if benefit_quote > limit:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from keeper.core.model.decision import BuyProtection, Decision, OpenLayer, ShiftLayer
 from keeper.core.model.ladder import LayerKind
+from keeper.core.model.option import NoQuoteReason
 from keeper.core.model.plan import Done, NotDone, StageKind
 from keeper.core.model.policy import Policy
 from keeper.core.model.record import StageRecord
@@ -22,6 +25,8 @@ from keeper.core.signals import names
 from keeper.core.strategy.hedge.budget import next_budget
 from keeper.core.strategy.hedge.carried import carried_out
 from keeper.core.strategy.hedge.deadline import left_exercisable
+from keeper.core.strategy.hedge.lean import is_steered
+from keeper.core.strategy.hedge.synthetic import premium_raw, unsold_raw
 from keeper.core.strategy.sight import KINDS, drift_share, is_outside
 from keeper.core.strategy.targets import extent
 
@@ -69,30 +74,41 @@ def advance(
         shifts_s=(*[moment for moment in memory.shifts_s if now_s - moment < DAY_S], *[now_s for _ in shifted]),
         gas_paid=_gas_paid(memory, stages, now_s),
         hedge=_hedge(view, decision, stages, policy) if _remembers_hedge(view, policy) else memory.hedge,
+        tilted_at_s=now_s if is_steered(decision, stages) else memory.tilted_at_s,
     )
 
 
 def _hedge(view: MarketView, decision: Decision, stages: tuple[StageRecord, ...], policy: Policy) -> HedgeMemory:
-    """Premiums that were really paid, told by what their stages took, fees up to here, and duties that are left."""
+    """Premiums that were really paid, told by what their stages took, fees up to here, duties that are left, and where."""
+    done = [(move, outcome) for move, outcome in carried_out(decision, stages) if isinstance(move, BuyProtection)]
     bought = [
-        Premium(timestamp_s=view.now_s, tier=move.tier, raw=_paid(outcome, policy))
-        for move, outcome in carried_out(decision, stages)
-        if isinstance(move, BuyProtection)
+        Premium(timestamp_s=view.now_s, tier=move.tier, raw=premium_raw(move, _paid(outcome, policy), view, policy))
+        for move, outcome in done
     ]
     collected = any(stage.kind is StageKind.WITHDRAW for stage in stages if isinstance(stage.outcome, Done))
-    return next_budget(
+    following = next_budget(
         view,
         policy,
         awake=decision.awake,
         collected=collected,
         bought=tuple(bought),
         exercisable=left_exercisable(view, decision, stages, policy),
+        unsold_raw=unsold_raw(view, decision, stages, policy),
     )
+    return replace(following, venues=_venues(view, {move.quote.contract.venue for move, _ in done}))
+
+
+def _venues(view: MarketView, bought_at: set[str]) -> tuple[str, ...]:
+    """Where something is held, or was a moment ago: of a venue that does not answer, what was known of it."""
+    held = {one.contract.venue for one in view.protection.positions}
+    silent = {one.venue for one in view.protection.absent if one.reason is NoQuoteReason.UNREACHABLE}
+    return tuple(sorted(held | bought_at | (silent & set(view.memory.hedge.venues))))
 
 
 def _remembers_hedge(view: MarketView, policy: Policy) -> bool:
     """Whoever holds options has duties, also where nothing more is bought."""
-    return bool(policy.hedge.tiers or view.protection.positions or view.memory.hedge.exercisable)
+    known = view.memory.hedge
+    return bool(policy.hedge.tiers or view.protection.positions or known.exercisable or known.venues)
 
 
 def _paid(outcome: Done, policy: Policy) -> int:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from keeper.core.model.ladder import LayerKind, Position
 from keeper.core.model.policy import Policy
+from keeper.core.model.token import Token
 from keeper.core.model.view import MarketView
 from keeper.core.signals.prices import price_at_sqrt, price_at_tick
 
@@ -62,6 +63,12 @@ def wallet_funds(view: MarketView, policy: Policy) -> tuple[int, int]:
         view.wallet.raw(token.address) + (spare_wei if token.address == native else 0) for token in (key.token0, key.token1)
     )
     return amount0, amount1
+
+
+def spare_raw(view: MarketView, policy: Policy, token: Token) -> int:
+    """What of :func:`wallet_funds` is in one token of the pair, raw units."""
+    amount0, amount1 = wallet_funds(view, policy)
+    return amount0 if policy.pool(policy.signal_pool).token0.address == token.address else amount1
 
 
 def raw_to_quote(policy: Policy, price: float, amount0: float, amount1: float) -> float:

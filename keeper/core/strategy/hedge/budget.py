@@ -24,10 +24,10 @@ def budget(view: MarketView, policy: Policy, capital_quote: float) -> Budget:
 
     Trailing fees decay with the window's time constant, and so do the premiums that were paid from them.
     """
-    hedge, spent = policy.hedge, view.memory.hedge.premiums
-    unit = 10**policy.quote.decimals
-    of_year = math.fsum(one.raw / unit for one in spent if view.now_s - one.timestamp_s < SECONDS_A_YEAR)
-    decayed = math.fsum(one.raw / unit * _decay(view.now_s - one.timestamp_s, policy) for one in spent)
+    hedge, now_s, unit = policy.hedge, view.now_s, 10**policy.quote.decimals
+    spent = [(now_s - one.timestamp_s, one.raw / unit) for one in view.memory.hedge.premiums]
+    of_year = math.fsum([paid for age_s, paid in spent if age_s < SECONDS_A_YEAR])
+    decayed = math.fsum([paid * _decay(age_s, hedge.fee_window_s) for age_s, paid in spent])
     return Budget(
         of_fees=max(hedge.fee_share * trailing_fees(view, policy) - decayed, 0.0),
         of_capital=max(hedge.capital_year * capital_quote - of_year, 0.0),
@@ -42,9 +42,7 @@ def funds(view: MarketView, policy: Policy) -> float:
 
 def trailing_fees(view: MarketView, policy: Policy) -> float:
     """Fees earned up to this view, decayed with the window's time constant, in tokens of the quote."""
-    memory = view.memory.hedge
-    elapsed_s = 0 if view.memory.last_cycle_s is None else view.now_s - view.memory.last_cycle_s
-    return memory.fees_quote * _decay(elapsed_s, policy) + max(_owed(view, policy) - memory.uncollected_quote, 0.0)
+    return _trailing(view, policy, _owed(view, policy))
 
 
 def next_budget(
@@ -55,6 +53,7 @@ def next_budget(
     collected: bool,
     bought: tuple[Premium, ...],
     exercisable: tuple[Exercisable, ...],
+    unsold_raw: int,
 ) -> HedgeMemory:
     """Protection's part of the memory that the next cycle starts from.
 
@@ -65,20 +64,36 @@ def next_budget(
         collected: whether the cycle collected fees, so that what is owed begins anew.
         bought: premiums of the cycle.
         exercisable: what is held in the money after it, and pays only until a deadline.
+        unsold_raw: base that is still to be sold beside calls, raw units.
     """
-    kept = [one for one in view.memory.hedge.premiums if view.now_s - one.timestamp_s < SECONDS_A_YEAR]
+    owed = _owed(view, policy)
     return HedgeMemory(
         awake=awake,
-        premiums=(*kept, *bought),
-        fees_quote=trailing_fees(view, policy),
-        uncollected_quote=0.0 if collected else _owed(view, policy),
+        premiums=_of_last_year(view.memory.hedge.premiums, view.now_s) + bought,
+        fees_quote=_trailing(view, policy, owed),
+        uncollected_quote=0.0 if collected else owed,
         exercisable=exercisable,
+        unsold_raw=unsold_raw,
     )
+
+
+def _of_last_year(premiums: tuple[Premium, ...], now_s: int) -> tuple[Premium, ...]:
+    """The premiums, paid one after the other, without those that are a year old."""
+    if not premiums or now_s - premiums[0].timestamp_s < SECONDS_A_YEAR:
+        return premiums
+    return tuple([one for one in premiums if now_s - one.timestamp_s < SECONDS_A_YEAR])
+
+
+def _trailing(view: MarketView, policy: Policy, owed_quote: float) -> float:
+    memory = view.memory.hedge
+    elapsed_s = 0 if view.memory.last_cycle_s is None else view.now_s - view.memory.last_cycle_s
+    earned = max(owed_quote - memory.uncollected_quote, 0.0)
+    return memory.fees_quote * _decay(elapsed_s, policy.hedge.fee_window_s) + earned
 
 
 def _owed(view: MarketView, policy: Policy) -> float:
     return fees_quote(policy, protected_price(view, policy), view.ladder.positions)
 
 
-def _decay(elapsed_s: float, policy: Policy) -> float:
-    return math.exp(-elapsed_s / policy.hedge.fee_window_s)
+def _decay(elapsed_s: float, window_s: int) -> float:
+    return math.exp(-elapsed_s / window_s)

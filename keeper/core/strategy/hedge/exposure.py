@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from keeper.core.model.hedge import Against
 from keeper.core.model.ladder import Position
 from keeper.core.model.option import Leg, OptionContract, OptionKind, OptionPosition, PositionState
 from keeper.core.model.policy import Policy
@@ -37,11 +38,15 @@ def band_of(position: Position, policy: Policy) -> Band:
 
 
 def vanillas(positions: tuple[OptionPosition, ...], policy: Policy) -> tuple[Vanilla, ...]:
-    """Held options that can still pay, leg by leg, in tokens of the base; what bends over a range counts at its strike."""
+    """Held options that can still pay, leg by leg, in tokens of the base; what bends over a range counts at its strike.
+
+    Against cash a call counts as the put that it was bought in place of: the base sold beside it is not there to lose either.
+    """
     unit = 10**policy.base.decimals
+    is_cash = policy.hedge.against is Against.CASH
     return tuple(
         [
-            Vanilla(leg.kind, float(leg.strike), float(leg.ratio) * position.size.raw / unit)
+            Vanilla(OptionKind.PUT if is_cash else leg.kind, float(leg.strike), float(leg.ratio) * position.size.raw / unit)
             for position in positions
             if position.state in LIVE
             for leg in position.contract.legs
@@ -51,13 +56,16 @@ def vanillas(positions: tuple[OptionPosition, ...], policy: Policy) -> tuple[Van
 
 def ladder_values(ladder: Sequence[Band], prices: FloatArray) -> FloatArray:
     """:func:`keeper.core.quant.replication.ladder_value` at many prices, to the same bits."""
-    return _sums([_band_values(band, prices) for band in ladder], prices)
+    return _sums(np.array([_band_values(band, prices) for band in ladder])) if ladder else np.zeros_like(prices)
 
 
 def strip_payoffs(strip: Sequence[Vanilla], prices: FloatArray) -> FloatArray:
     """:func:`keeper.core.quant.replication.strip_payoff` at many prices, to the same bits."""
-    pays = [one.strike - prices if one.kind is OptionKind.PUT else prices - one.strike for one in strip]
-    return _sums([one.quantity * np.maximum(each, 0.0) for one, each in zip(strip, pays, strict=True)], prices)
+    if not strip:
+        return np.zeros_like(prices)
+    signs = np.array([[1.0 if one.kind is OptionKind.PUT else -1.0] for one in strip])
+    strikes, quantities = np.array([[one.strike] for one in strip]), np.array([[one.quantity] for one in strip])
+    return _sums(quantities * np.maximum(signs * (strikes - prices), 0.0))
 
 
 def contract_payoffs(contract: OptionContract, size_raw: int, prices: Sequence[float]) -> FloatArray:
@@ -68,11 +76,9 @@ def contract_payoffs(contract: OptionContract, size_raw: int, prices: Sequence[f
     return found
 
 
-def _sums(terms: Sequence[FloatArray], prices: FloatArray) -> FloatArray:
-    """Of the terms at each price, rounded once."""
-    if not terms:
-        return np.zeros_like(prices)
-    return np.fromiter(map(math.fsum, np.transpose(terms).tolist()), np.float64, len(prices))
+def _sums(terms: FloatArray) -> FloatArray:
+    """Of the terms at each price, a row a term, rounded once."""
+    return np.fromiter(map(math.fsum, terms.T.tolist()), np.float64, terms.shape[1])
 
 
 def _band_values(band: Band, prices: FloatArray) -> FloatArray:

@@ -30,13 +30,14 @@ from keeper.core.strategy.caution import caution
 from keeper.core.strategy.hedge.budget import budget, funds
 from keeper.core.strategy.hedge.exposure import band_of, bands, vanillas
 from keeper.core.strategy.hedge.wake import awake_before_quotes, mandate, walked_part
-from keeper.core.strategy.valuation import fees_quote, protected_price, worth
+from keeper.core.strategy.valuation import fees_quote, protected_price, spare_raw, worth
 
 STRIKE_REACH = 0.08
 """A contract fits a need when its strike lies within this fraction of the wanted one."""
 COVERED = 0.8
 """A tier that holds this part of what it wants is left alone: sizes wobble with the price."""
 _PAYING = (PositionState.OPEN, PositionState.ITM_EXERCISABLE)
+_BPS = 10_000
 _LOT = 0.001
 """Tokens of the base: finer than any venue's own."""
 _LAYERS = {
@@ -131,8 +132,7 @@ def capped(found: tuple[Need, ...], view: MarketView, policy: Policy, volatility
 def _quantity(need: Need, view: MarketView, policy: Policy, volatility: float) -> float | None:
     """Puts of that need to be bought on top of what is held; None when they cannot keep the cap."""
     hedge, price, ladder = policy.hedge, protected_price(view, policy), bands(view, policy)
-    years = (need.tier.tenor_from_s + need.tier.tenor_to_s) / 2 / SECONDS_A_YEAR
-    premium = option_price(OptionKind.PUT, spot=price, strike=need.strike, years=years, volatility=volatility)
+    premium = premium_each(need, view, policy, volatility)
     floor = price_quantile(price=price, quantile=hedge.quantile, volatility=volatility, years=hedge.horizon_s / SECONDS_A_YEAR)
     sized = size_puts(
         ladder,
@@ -164,14 +164,17 @@ def wanted_quotes(view: MarketView, readings: tuple[SignalReading, ...], policy:
     }
     if not names_asked:
         return ()
-    left = budget(view, policy, worth(view, policy).total)
-    spendable = min(left.of_capital, funds(view, policy), math.inf if is_mandate else left.of_fees)
     found = needs(view, policy)
     wanted = capped(found, view, policy, volatility) if is_mandate else found
     gaps = [need for need in wanted if need.tier.name in names_asked and need.gap > 0]
-    return tuple(
-        [want for need in gaps if (want := _want(need, view, policy, spendable / len(gaps), price, volatility)) is not None]
-    )
+    if not gaps:
+        return ()
+    left = budget(view, policy, worth(view, policy).total)
+    spendable = min(left.of_capital, funds(view, policy), math.inf if is_mandate else left.of_fees)
+    least = 0.0 if is_mandate else hedge.least_part
+    parts = [(need, reach(need, view, policy, volatility, spendable, len(gaps))) for need in gaps]
+    asked = [want_of(need, view, policy, need.gap * part) for need, part in parts if part >= least]
+    return tuple([want for want in asked if want is not None])
 
 
 def _looks_for_cheap(tier: TierPolicy, view: MarketView, policy: Policy) -> bool:
@@ -244,50 +247,96 @@ def _break_even(view: MarketView, policy: Policy, ladder: Sequence[Band], price:
 
 
 def _with_held(found: Sequence[Need], view: MarketView, policy: Policy) -> tuple[Need, ...]:
-    """The needs with every held option counted for the one of its kind whose strike is nearest."""
+    """The needs with every held option counted for the one of its kind whose strike is nearest.
+
+    Against cash a call counts for puts: it was bought in place of one, beside a sale of as much of the base.
+    """
     held, unit = [0.0] * len(found), 10**policy.base.decimals
+    rolled_s = view.now_s + policy.hedge.roll_before_s
     nearest: dict[tuple[bool, Decimal], int | None] = {}
     for position in view.protection.positions:
-        if not _counts(position, view, policy):
+        if not _counts(position, rolled_s):
             continue
         for leg in position.contract.legs:
-            key = leg.kind is OptionKind.PUT, leg.strike
+            kind = OptionKind.PUT if policy.hedge.against is Against.CASH else leg.kind
+            key = kind is OptionKind.PUT, leg.strike
             if key not in nearest:
-                nearest[key] = _nearest(found, leg)
+                nearest[key] = _nearest(found, kind, leg)
             if (place := nearest[key]) is not None:
                 held[place] += float(leg.ratio) * position.size.raw / unit
     return tuple([need._replace(held=covered) for need, covered in zip(found, held, strict=True)])
 
 
-def _nearest(found: Sequence[Need], leg: Leg) -> int | None:
-    """Place of the need of the leg's kind whose strike is nearest; the first of those that are alike, None without one."""
-    places = [place for place, need in enumerate(found) if need.kind is leg.kind]
-    return min(places, key=lambda place: abs(math.log(found[place].strike / float(leg.strike))), default=None)
+def _nearest(found: Sequence[Need], kind: OptionKind, leg: Leg) -> int | None:
+    """Place of the need of a kind whose strike is nearest to the leg's; the first of those that are alike, None without one."""
+    places = [place for place, need in enumerate(found) if need.kind is kind]
+    strike = float(leg.strike)
+    return min(places, key=lambda place: abs(math.log(found[place].strike / strike)), default=None)
 
 
-def _counts(position: OptionPosition, view: MarketView, policy: Policy) -> bool:
-    """Whether a held option still protects: it can pay, and not only until it is to be rolled."""
-    if position.state not in _PAYING:
-        return False
+def _counts(position: OptionPosition, rolled_s: int) -> bool:
+    """Whether a held option still protects: it can pay, and ends after the time up to which options are replaced."""
     expiry_s = position.contract.expiry_s
-    return expiry_s is None or expiry_s > view.now_s + policy.hedge.roll_before_s
+    return position.state in _PAYING and (expiry_s is None or expiry_s > rolled_s)
 
 
-def _want(need: Need, view: MarketView, policy: Policy, spendable: float, price: float, volatility: float) -> HedgeWant | None:
-    """The gap, or as much of it as the spendable amount buys at the model's price; None when that is nothing."""
+def premium_each(need: Need, view: MarketView, policy: Policy, volatility: float) -> float:
+    """Premium of a token of the base by the model, at the middle of the tier's tenor, tokens of the quote.
+
+    Args:
+        need: what is wanted.
+        view: of the cycle.
+        policy: the rules.
+        volatility: reference per year, > 0.
+    """
     years = (need.tier.tenor_from_s + need.tier.tenor_to_s) / 2 / SECONDS_A_YEAR
-    each = option_price(need.kind, spot=price, strike=need.strike, years=years, volatility=volatility)
-    return want_of(need, view, policy, min(need.gap, spendable / each) if each > 0 else need.gap)
+    spot = protected_price(view, policy)
+    return option_price(need.kind, spot=spot, strike=need.strike, years=years, volatility=volatility)
+
+
+def most_for(need: Need, view: MarketView, policy: Policy, volatility: float) -> float:
+    """Most that the whole gap may cost, as dear as is accepted and with the slippage, tokens of the quote.
+
+    Arguments as of :func:`premium_each`.
+    """
+    return need.gap * premium_each(need, view, policy, volatility) * _accepted(policy)
+
+
+def reach(need: Need, view: MarketView, policy: Policy, volatility: float, spendable: float, lacking: int) -> float:
+    """Part of a gap that is bought at once, 0 to 1: what is spendable is spread over all that is lacking.
+
+    A quote is for a size, and only what it then costs may be refused: so much is asked for as could be paid, were it dear.
+
+    Args:
+        need: with a gap.
+        view: of the cycle.
+        policy: the rules.
+        volatility: reference per year, > 0.
+        spendable: tokens of the quote, >= 0.
+        lacking: how many needs have a gap that is to be filled now, >= 1.
+    """
+    cost = need.gap * premium_each(need, view, policy, volatility) * max(lacking, _accepted(policy))
+    return min(spendable / cost, 1.0) if cost > 0 else 1.0
+
+
+def _accepted(policy: Policy) -> float:
+    """Most that a quote may cost over the model's price."""
+    return policy.hedge.dear * (1 + policy.hedge.slippage_bps / _BPS)
 
 
 def want_of(need: Need, view: MarketView, policy: Policy, size: float) -> HedgeWant | None:
-    """What to ask the venues for, for so much of a need (tokens of the base); None when that is nothing."""
+    """What to ask the venues for, for so much of a need (tokens of the base); None when that is nothing.
+
+    For a put calls too, where they could be made into it: as much of the base lies idle.
+    """
     raw = math.floor(size * 10**policy.base.decimals)
     if raw <= 0:
         return None
+    is_put_for_cash = need.kind is OptionKind.PUT and policy.hedge.against is Against.CASH
+    can_sell = is_put_for_cash and spare_raw(view, policy, policy.base) >= raw
     tier, strike, reach = need.tier, Decimal(need.strike), Decimal(STRIKE_REACH)
     return HedgeWant(
-        kinds=(need.kind,),
+        kinds=(OptionKind.PUT, OptionKind.CALL) if can_sell else (need.kind,),
         strike_from=strike * (1 - reach),
         strike_to=strike * (1 + reach),
         expiry_from_s=view.now_s + tier.tenor_from_s,

@@ -28,6 +28,8 @@ SCENARIOS = 60
 """Equally likely prices at the end of the tier's life, or of the horizon where that is longer."""
 STRESS = 0.3
 """Move of the price after which a venue must still be able to pay us."""
+_MIDDLES = tuple([NormalDist().inv_cdf((place + 0.5) / SCENARIOS) for place in range(SCENARIOS)])
+"""Standard normal deviates at the middles of equally likely slices."""
 
 
 class Offer(NamedTuple):
@@ -77,7 +79,7 @@ def offers_for(need: Need, view: MarketView, policy: Policy, volatility: float) 
                 cost=float(costs[place]),
                 score=float(scores.score[place]),
                 verdict=_verdict(quotes[place], view, policy, price, volatility),
-                covered=_is_covered(quotes[place], policy, price),
+                covered=is_covered(quotes[place], policy, price),
             )
             for place in scores.ranking()
         ]
@@ -118,10 +120,7 @@ def _lies_outside(quote: OptionQuote, ladder: Sequence[Band]) -> bool:
 def _prices(price: float, volatility: float, horizon_s: int) -> list[float]:
     """Prices at the middles of equally likely slices of a log-normal price without drift after the horizon."""
     deviation = volatility * math.sqrt(horizon_s / SECONDS_A_YEAR)
-    normal = NormalDist()
-    return [
-        price * math.exp(normal.inv_cdf((place + 0.5) / SCENARIOS) * deviation - deviation**2 / 2) for place in range(SCENARIOS)
-    ]
+    return [price * math.exp(middle * deviation - deviation**2 / 2) for middle in _MIDDLES]
 
 
 def _losses(view: MarketView, policy: Policy, prices: Sequence[float], price: float) -> FloatArray:
@@ -175,7 +174,7 @@ def _verdict(quote: OptionQuote, view: MarketView, policy: Policy, price: float,
     return judge_price(cost=cost, model_price=model, dear_above=hedge.dear, suspicious_below=hedge.suspicious)
 
 
-def _is_covered(quote: OptionQuote, policy: Policy, price: float) -> bool:
+def is_covered(quote: OptionQuote, policy: Policy, price: float) -> bool:
     """Whether the venue could pay us after the price fell (calls: rose) by the stress."""
     if quote.payable_cap is None:
         return True

@@ -35,12 +35,16 @@ def ordering(policy: Policy, tier: str) -> Policy:
     if policy.hedge.tier(tier) is None:
         raise KeyError(tier)
     tiers = tuple([replace(one, wake=_AWAKE if one.name == tier else _ASLEEP) for one in policy.hedge.tiers])
-    return replace(policy, hedge=replace(policy.hedge, tiers=tiers, loss_cap=_NO_CAP, fee_share=_ANY_FEES))
+    return replace(policy, hedge=replace(policy.hedge, tiers=tiers, loss_cap=_NO_CAP, fee_share=_ANY_FEES, least_part=0.0))
 
 
 def buy_decision(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
-    """Buy for the one tier of the rules; no moves, with the vetoes, when nothing that is offered may be bought."""
-    protection = propose(view, readings, policy, caution(readings, policy), worth(view, policy).total, ())
+    """Buy for the one tier of the rules; no moves, with the vetoes, when nothing that is offered may be bought.
+
+    A person orders an option: none is made of another and a sale, and nothing is sold to pay for it.
+    """
+    capital_quote = worth(view, policy).total
+    protection = propose(_without_base(view, policy), readings, policy, caution(readings, policy), capital_quote, ())
     bought = tuple(move for move in protection.moves if isinstance(move, BuyProtection))
     # that the tier is awake is the order's doing
     reasons = tuple(reason for reason in protection.reasons if reason.trigger != WALKED)
@@ -55,6 +59,14 @@ def end_decision(view: MarketView, policy: Policy, position_id: str, how: CloseH
         if position.id == position_id
     )
     return _decision(view, moves, (), ())
+
+
+def _without_base(view: MarketView, policy: Policy) -> MarketView:
+    """The view with no base in the wallet."""
+    kept = tuple([one for one in view.wallet.balances if one.token.address != policy.base.address])
+    is_native = policy.wrapped_native is not None and policy.wrapped_native.address == policy.base.address
+    wei = 0 if is_native else view.wallet.native_wei
+    return replace(view, wallet=replace(view.wallet, balances=kept, native_wei=wei))
 
 
 def _decision(

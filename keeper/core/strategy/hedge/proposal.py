@@ -6,17 +6,18 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from keeper.core.model.decision import BuyProtection, EndProtection, ProtectionMove, Reason, Veto
-from keeper.core.model.option import CloseHow, NoQuoteReason, OptionPosition, PositionState
+from keeper.core.model.decision import BuyProtection, EndProtection, ProtectionMove, Reason, TiltInventory, Veto
+from keeper.core.model.option import CloseHow, NoQuoteReason, OptionPosition, OptionQuote, PositionState
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView, SignalReading
 from keeper.core.quant.protection_score import PriceVerdict
 from keeper.core.strategy.caution import Caution
+from keeper.core.strategy.hedge import funding, synthetic
 from keeper.core.strategy.hedge.budget import budget, funds
 from keeper.core.strategy.hedge.deadline import gas_to_end, is_due, worth_of
-from keeper.core.strategy.hedge.needs import Need, capped, needs, reference_volatility
-from keeper.core.strategy.hedge.offers import Offer, fitting, offers_for
+from keeper.core.strategy.hedge.needs import Need, capped, most_for, needs, reach, reference_volatility
+from keeper.core.strategy.hedge.offers import Offer, fitting
 from keeper.core.strategy.hedge.parity import breaches
 from keeper.core.strategy.hedge.wake import awake_before_quotes, cheap_reason, mandate, walked_part
 from keeper.core.strategy.valuation import protected_price
@@ -42,6 +43,8 @@ class Protection(NamedTuple):
     """Most that the purchase may cost, in tokens of the quote."""
     uncovered: bool = False
     """Whether a tier is awake, lacks cover and cannot get it."""
+    sale: TiltInventory | None = None
+    """Of the base, beside a call that is bought in place of a put, or was."""
 
     @property
     def has_bought(self) -> bool:
@@ -49,7 +52,7 @@ class Protection(NamedTuple):
         return any(isinstance(move, BuyProtection) for move in self.moves)
 
 
-class _Left(NamedTuple):
+class Left(NamedTuple):
     """What purchases may still take, in tokens of the quote."""
 
     of_fees: float
@@ -78,7 +81,7 @@ def propose(
         capital_quote: value of everything, tokens of the quote.
         closed: gates that refuse every purchase of this cycle; what is due is done all the same.
     """
-    done = _duties(view, policy)
+    done = _with_rest(_duties(view, policy), view, policy, closed)
     volatility = reference_volatility(readings)
     if not policy.hedge.tiers or volatility is None:
         return done
@@ -88,7 +91,7 @@ def propose(
     waking = {tier.name: awake_before_quotes(tier, view, policy, careful, walked) for tier in policy.hedge.tiers}
     if over is None and not any(waking.values()) and not view.protection.quotes:
         return done
-    left = _Left(*budget(view, policy, capital_quote), funds(view, policy))
+    left = left_to_spend(view, policy, capital_quote)
     found = needs(view, policy)
     lacking: list[tuple[Need, tuple[Reason, ...]]] = []
     for need in found if over is None else capped(found, view, policy, volatility):
@@ -96,17 +99,40 @@ def propose(
         if reasons:
             done = done._replace(awake=tuple(dict.fromkeys((*done.awake, need.tier.name))))
             lacking += [(need, reasons)] * (need.gap > 0)
+    spendable = left.of_capital if over is not None else min(left.of_capital, left.of_fees)
+    if lacking and not closed and done.sale is None:
+        most = math.fsum(most_for(need, view, policy, volatility) for need, _ in lacking)
+        done = _funded(done, lacking[0][1], funding.raised(most, view, policy, spendable, left.funds))
     for need, reasons in sorted(lacking, key=lambda one: one[0].held / one[0].size):
         if closed:
             done = done._replace(reasons=(*done.reasons, *reasons), vetoes=(*done.vetoes, *closed))
-        elif not done.has_bought:
-            offers = offers_for(need, view, policy, volatility)
-            done = _fill(need, offers, view, policy, done, left, reasons, bound=over is not None)
+        elif not done.has_bought and done.sale is None:
+            part = reach(need, view, policy, volatility, min(spendable, left.funds), len(lacking))
+            ways = synthetic.ways_to(need, view, policy, volatility, left.funds)
+            done = _fill(need, ways, view, policy, done, left, reasons, part=part, bound=over is not None)
     return done._replace(reasons=(*done.reasons, *_parity(view, policy)))
 
 
+def left_to_spend(view: MarketView, policy: Policy, capital_quote: float) -> Left:
+    """Budget and funds before this cycle's purchase."""
+    return Left(*budget(view, policy, capital_quote), funds(view, policy))
+
+
+def sale_first(protection: Protection) -> tuple[Veto, ...]:
+    """The ladder waits a cycle while inventory is sold for an option: it is weighed anew from what is left."""
+    if protection.sale is None:
+        return ()
+    sold = protection.sale.sold
+    return (_veto("hedge_sale", sold.raw / 10**sold.token.decimals, 0.0, f"{sold.token.symbol} sold first, for an option"),)
+
+
+def _with_rest(done: Protection, view: MarketView, policy: Policy, closed: tuple[Veto, ...]) -> Protection:
+    sale, reasons, vetoes = synthetic.rest(view, policy, closed)
+    return done._replace(sale=sale, reasons=(*done.reasons, *reasons), vetoes=(*done.vetoes, *vetoes))
+
+
 def _parity(view: MarketView, policy: Policy) -> tuple[Reason, ...]:
-    """The largest breach, told and not acted on: the other way needs a trade of the inventory that the ladder holds."""
+    """The largest breach, told whether or not it is acted on: the other way needs as much of the base, or its price, idle."""
     for breach in breaches(view, policy)[:1]:
         unit = f"{policy.quote.symbol} a {policy.base.symbol} dearer than its synthetic: {breach.kind} at {breach.strike:f}"
         return (Reason(trigger=PARITY, layer=None, found=breach.saving, limit=0.0, unit=unit),)
@@ -126,7 +152,7 @@ def _duties(view: MarketView, policy: Policy) -> Protection:
 
 def _duty(position: OptionPosition, view: MarketView, policy: Policy) -> tuple[CloseHow, Reason] | None:
     """Exercise before the deadline, redeem what has settled, see to a price at expiry; none of it for less than its gas."""
-    how = _way_out(position, view, policy)
+    how = None if position.waits else _way_out(position, view, policy)
     if how is None:
         return None
     pays = position.intrinsic if position.state is PositionState.AWAITING_PRICE else position.claimable
@@ -142,7 +168,7 @@ def _way_out(position: OptionPosition, view: MarketView, policy: Policy) -> Clos
         case PositionState.REDEEMABLE:
             return CloseHow.REDEEM
         case PositionState.AWAITING_PRICE:
-            # who may write the price at expiry does so; until somebody has, it is tried once an hour
+            # it can be written, and by us: where that fails all the same it is tried again in an hour
             last_s = view.memory.last_cycle_s
             return CloseHow.REDEEM if last_s is None or last_s // _HOUR_S != view.now_s // _HOUR_S else None
         case PositionState.ITM_EXERCISABLE if position.act_before_s is not None:
@@ -166,39 +192,70 @@ def _cheap(need: Need, view: MarketView, policy: Policy, forecast: float) -> Rea
     return cheap_reason(need.tier, view, policy, float(min(implied)), forecast) if implied else None
 
 
+def _funded(
+    done: Protection, reasons: tuple[Reason, ...], paying: tuple[TiltInventory, Reason, tuple[Veto, ...]] | None
+) -> Protection:
+    """With the sale that pays for premiums, where one is due and nothing refuses it."""
+    if paying is None:
+        return done
+    sale, why, refused = paying
+    done = done._replace(reasons=(*done.reasons, why), vetoes=(*done.vetoes, *refused))
+    return done if refused else done._replace(reasons=(*done.reasons, *reasons), sale=sale)
+
+
 def _fill(
     need: Need,
-    offers: tuple[Offer, ...],
+    ways: tuple[tuple[Offer, ...], tuple[synthetic.Synthetic, ...]],
     view: MarketView,
     policy: Policy,
     so_far: Protection,
-    left: _Left,
+    left: Left,
     reasons: tuple[Reason, ...],
     *,
+    part: float,
     bound: bool,
 ) -> Protection:
+    """What is bought for a need, or why nothing is; ``part`` of it can be paid, a ``bound`` one is due whatever that is."""
+    offers, made = ways
     gap = Reason(
         trigger=GAP, layer=None, found=need.held, limit=need.size, unit=f"{policy.base.symbol} covered by {need.tier.name}"
     )
     said = so_far._replace(reasons=(*so_far.reasons, *reasons, gap))
+    small = () if bound else _too_little(need, policy, part)
     sound = [offer for offer in offers if offer.sound]
     if not sound:
-        short = () if offers else _gates_of_budget(need, 0.0, policy, left, bound=bound)
+        short = () if offers else budget_vetoes(need, 0.0, policy, left, bound=bound) or small
         vetoes = short or (_refused(need, offers, view),)
         return said._replace(vetoes=(*said.vetoes, *vetoes), uncovered=said.uncovered or bound or not short)
     best = sound[0]
-    max_cost = _max_cost(best, policy)
+    max_cost = synthetic.most(best.quote, policy)
     cost = max_cost.raw / 10**max_cost.token.decimals
     score = _veto("hedge_score", best.score, policy.hedge.dear, f"{policy.quote.symbol} a unit of expected loss paid")
-    vetoes = (*((score,) if score.found > score.limit else ()), *_gates_of_budget(need, cost, policy, left, bound=bound))
+    vetoes = (*((score,) if score.found > score.limit else ()), *budget_vetoes(need, cost, policy, left, bound=bound), *small)
     if vetoes:
         return said._replace(vetoes=(*said.vetoes, *vetoes), uncovered=said.uncovered or bound)
-    return said._replace(
-        moves=(*said.moves, BuyProtection(tier=need.tier.name, quote=best.quote, max_cost=max_cost)), spent_quote=cost
-    )
+    one = synthetic.taken(made, best)
+    if one is None:
+        return _bought(said, need, best.quote, policy)
+    direct = [offer.quote.cost for offer in sound if synthetic.taken(made, offer) is None]
+    why = synthetic.told(one, direct[0].raw / 10 ** direct[0].token.decimals if direct else None, policy)
+    return _bought(said._replace(reasons=(*said.reasons, why), sale=one.sale), need, one.call, policy)
 
 
-def _gates_of_budget(need: Need, cost: float, policy: Policy, left: _Left, *, bound: bool) -> tuple[Veto, ...]:
+def _too_little(need: Need, policy: Policy, part: float) -> tuple[Veto, ...]:
+    """Many small options cost more gas and care than they cover: fees and funds are left to grow."""
+    if part >= policy.hedge.least_part:
+        return ()
+    return (_veto("hedge_small", part, policy.hedge.least_part, f"of what {need.tier.name} lacks can be paid"),)
+
+
+def _bought(said: Protection, need: Need, quote: OptionQuote, policy: Policy) -> Protection:
+    max_cost = synthetic.most(quote, policy)
+    move = BuyProtection(tier=need.tier.name, quote=quote, max_cost=max_cost)
+    return said._replace(moves=(*said.moves, move), spent_quote=max_cost.raw / 10**max_cost.token.decimals)
+
+
+def budget_vetoes(need: Need, cost: float, policy: Policy, left: Left, *, bound: bool) -> tuple[Veto, ...]:
     """What does not reach for a cost; a cost of 0 is refused by what is used up."""
     symbol, name = policy.quote.symbol, need.tier.name
     found = [
@@ -228,9 +285,3 @@ def _refused(need: Need, offers: tuple[Offer, ...], view: MarketView) -> Veto:
 
 def _present(reasons: Iterable[Reason | None]) -> tuple[Reason, ...]:
     return tuple([reason for reason in reasons if reason is not None])
-
-
-def _max_cost(offer: Offer, policy: Policy) -> TokenAmount:
-    """The quoted cost and the slippage, rounded **up**."""
-    cost = offer.quote.cost
-    return TokenAmount(token=cost.token, raw=-(-cost.raw * (_BPS + policy.hedge.slippage_bps) // _BPS))
