@@ -228,9 +228,9 @@ def wallet(
     return Wallet(address=WALLET, native_wei=native_wei, balances=held, nonce=nonce)
 
 
-def gas(base_fee_wei: int = 1_000_000_000, tip_wei: int = 100_000_000) -> Gas:
+def gas(base_fee_wei: int = 1_000_000_000, tip_wei: int = 100_000_000, data_wei: int = 0) -> Gas:
     """1 gwei and a tenth of it."""
-    return Gas(base_fee_wei=base_fee_wei, tip_wei=tip_wei)
+    return Gas(base_fee_wei=base_fee_wei, tip_wei=tip_wei, data_wei=data_wei)
 
 
 def memory(**fields: Any) -> Memory:

@@ -144,6 +144,7 @@ def open_source(
         reserves=_reserves(settings, policy),
         feeds=ChainlinkFeeds(_feeds(settings)) if settings.chain.feeds else None,
         off_chain=off_chain,
+        gas_info=settings.chain.gas_info,
     )
 
 

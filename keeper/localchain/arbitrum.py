@@ -1,6 +1,7 @@
 """What stands where on Arbitrum One, as far as the twin has it: Uniswap at mainnet's addresses, other tokens, chain id 42161.
 
-Its blocks come as the local chain is told, 12 s apart unless a time is named, and carry no data fee of a chain below.
+Its blocks come as the local chain is told, 12 s apart unless a time is named. Data on a chain below has a price, which is what
+a double of ArbGasInfo says it is; no transaction pays it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ ETH_USD = "0x639Fe6ab55C921f74e7fac1ee960C0B6293ba612"
 WETH_USDC_E_500 = "0xC31E54c7a869B9FcBEcc14363CF510d1c41fa443"
 """What the factory makes of the two tokens and the fee; compared when the twin is built."""
 
+GAS_INFO = "0x000000000000000000000000000000000000006C"
+"""ArbGasInfo, of the chain itself on Arbitrum and of ours here."""
+BYTE_WEI = 1_600_000_000
+"""What a byte costs to begin with: 16 units of gas of a chain below at a tenth of a gwei."""
+
 ARBITRUM = Recipe(
     weth=WETH,
     minted=(USDC_E,),
@@ -28,6 +34,7 @@ ARBITRUM = Recipe(
             types=("string", "string", "uint8", "string"),
             arguments=("USD Coin (Arb1)", "USDC", 6, "1"),
         ),
+        Placement(artifact="ArbGasInfo", address=GAS_INFO, types=("uint256",), arguments=(BYTE_WEI,)),
     ),
     deployments=uniswap(WETH),
     pools=((WETH, USDC_E, 500, WETH_USDC_E_500),),

@@ -18,6 +18,7 @@ _GAMMA = ("address_book", "controller", "factory", "margin_pool", "oracle", "oto
 CONTRACTS |= {"Gamma" + name.title().replace("_", ""): f"gamma_{name}.vy" for name in _GAMMA}
 CONTRACTS |= {f"Herge{part.title()}": f"herge_{part}.vy" for part in ("cover", "positions", "pricer", "put", "treasury")}
 CONTRACTS["PanopticRecorder"] = "panoptic_recorder.vy"
+CONTRACTS["ArbGasInfo"] = "arb_gas_info.vy"
 
 
 def compiled() -> dict[str, dict[str, Any]]:

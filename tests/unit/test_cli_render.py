@@ -112,6 +112,12 @@ def test_a_cycle_is_laid_open_whole(record):
         assert reason.trigger in text
 
 
+def test_the_price_of_data_is_told_where_there_is_one(record):
+    assert "L1 data" not in told(*explain.render(record))
+    gas = replace(record.view.gas, data_wei=19_200_000)
+    assert "L1 data 0.019 gwei a gas" in told(*explain.render(replace(record, view=replace(record.view, gas=gas))))
+
+
 @pytest.mark.parametrize(("outcome", "words"), [
     (Simulated(deltas=(), minted=(), gas_units=21_000), "simulated, nothing was signed"),
     (NotDone(why="Too little received", tx_hashes=(), gas_wei=0), "not done: Too little received"),

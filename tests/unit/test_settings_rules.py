@@ -165,6 +165,7 @@ def test_a_running_keeper_takes_over_rules_but_never_chain_key_pool_or_mode():
         "rpc.url",
         "pair.base",
         "chain.aave_pool",
+        "chain.gas_info",
         "chain.feeds.chainlink_eth_usd.heartbeat_s",
         "outside.universe.wbtc_weth_500.address",
         "outside.lending",

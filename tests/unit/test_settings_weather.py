@@ -106,6 +106,9 @@ RULES = [
     ({f"{FEED}.address": "0x1234"}, f"{FEED}.address", "40 hex digits"),
     ({f"{FEED}.sequencer": "0x1234"}, f"{FEED}.sequencer", "40 hex digits"),
     ({"chain.aave_pool": "0x1234"}, "chain.aave_pool", "40 hex digits"),
+    ({"chain.gas_info": "0x1234"}, "chain.gas_info", "40 hex digits"),
+    ({"chain.gas_info": "0x000000000000000000000000000000000000006c"}, "chain.gas_info", "EIP-55 checksum"),
+    ({"chain.gas_info": 108}, "chain.gas_info", "must be an address"),
     ({"data.dir": 5}, "data.dir", "must be"),
 ]
 

@@ -124,6 +124,13 @@ def test_gas_costs_in_proportion_to_its_price():
     assert two.gas_wei == 2 * one.gas_wei > 0
 
 
+def test_data_on_a_parent_chain_costs_as_gas_does():
+    own = benefit.close_expense(view(gas=gas(10**9, 10**8)), policy(), ladder().positions, PRICE)
+    both = benefit.close_expense(view(gas=gas(10**9, 10**8, 11 * 10**8)), policy(), ladder().positions, PRICE)
+    assert both.gas_wei == 2 * own.gas_wei
+    assert both.gas_quote == pytest.approx(2 * own.gas_quote)
+
+
 # ---- worth
 
 

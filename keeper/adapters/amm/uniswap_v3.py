@@ -20,6 +20,7 @@ from keeper.adapters.evm import checked
 from keeper.adapters.evm.abi import contract
 from keeper.adapters.evm.block_reads import FeedReads, ReserveReads
 from keeper.adapters.evm.fee_history import fee_history_call, gas_of
+from keeper.adapters.evm.l1_data import data_wei, prices_read
 from keeper.adapters.evm.multicall import Answers, ContractRead, PinnedReader, read_of, values
 from keeper.adapters.evm.rpc import AnotherBlock, Call, Rpc
 from keeper.core.model.errors import Fault, Transient
@@ -27,7 +28,7 @@ from keeper.core.model.ladder import Position
 from keeper.core.model.pool import BlockRef, PoolKey, PoolView
 from keeper.core.model.record import Observation
 from keeper.core.model.token import Token, TokenAmount
-from keeper.core.model.view import Wallet
+from keeper.core.model.view import Gas, Wallet
 from keeper.ports.prices import QuoteSource
 
 _TIMESTAMP = contract("Multicall3").function("getCurrentBlockTimestamp")
@@ -68,6 +69,7 @@ class UniswapV3Source:
         reserves: the lending market that a sample looks at.
         feeds: prices on the chain, read in every cycle.
         off_chain: asked once an observation, after the chain.
+        gas_info: Arbitrum's ArbGasInfo, which prices the data of transactions; None on a chain of its own.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class UniswapV3Source:
         reserves: ReserveReads | None = None,
         feeds: FeedReads | None = None,
         off_chain: QuoteSource | None = None,
+        gas_info: str | None = None,
     ) -> None:
         self._rpc = rpc
         self._addresses = addresses
@@ -98,6 +101,7 @@ class UniswapV3Source:
         self._surroundings = Surroundings(signal, universe, reserves)
         self._feeds = feeds
         self._off_chain = off_chain
+        self._data_prices = None if gas_info is None else prices_read(gas_info)
         self._timestamp = read_of(addresses.multicall, _TIMESTAMP)
         tokens = dict.fromkeys(token for key in pools for token in (key.token0, key.token1))
         self._balances: dict[Token, ContractRead] = {
@@ -151,7 +155,7 @@ class UniswapV3Source:
             block=head,
             pools=pools,
             wallet=self._wallet_of(outcomes[0], outcomes[1], answers),
-            gas=gas_of(outcomes[2]),
+            gas=self._gas(outcomes[2], answers),
             positions=self._held(answers, places, pools),
             prices=prices,
             prices_since_s=prices_since_s,
@@ -186,6 +190,8 @@ class UniswapV3Source:
         for pool in self._pools:
             wanted += pool.reads
             wanted += self._word_reads(pool, answers).values()
+        if self._data_prices is not None:
+            wanted.append(self._data_prices)
         if due is not None:
             wanted += self._surroundings.reads(answers)
         if self._feeds is not None:
@@ -261,6 +267,10 @@ class UniswapV3Source:
             balances=tuple(TokenAmount(token=token, raw=values(answers, read)[0]) for token, read in self._balances.items()),
             nonce=checked.quantity(checked.pinned(nonce, "eth_getTransactionCount"), "eth_getTransactionCount"),
         )
+
+    def _gas(self, fees: object, answers: Answers) -> Gas:
+        gas = gas_of(fees)
+        return gas if self._data_prices is None else replace(gas, data_wei=data_wei(answers, self._data_prices))
 
     def _remember(self, observation: Observation, places: dict[int, Place | None]) -> None:
         self._last_head = observation.block.number

@@ -91,6 +91,8 @@ def _inputs(view: MarketView, readings: tuple[SignalReading, ...], policy: Polic
     yield table("Market", columns, [_market(pool, policy) for pool in view.pools], right=columns[1:])
     held = ", ".join(words.amount(balance.token, balance.raw) for balance in view.wallet.balances)
     gas = f"base fee {words.gwei(view.gas.base_fee_wei)}, tip {words.gwei(view.gas.tip_wei)}"
+    if view.gas.data_wei:
+        gas += f", L1 data {words.gwei(view.gas.data_wei)} a gas"
     yield Text(f"wallet {view.wallet.address}: {words.ether(view.wallet.native_wei)}, {held}; {gas}")
 
 

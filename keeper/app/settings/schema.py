@@ -102,6 +102,7 @@ class ChainSettings(Section):
     tokens: dict[str, TokenSettings] = Field(min_length=2)
     fees: FeeSettings
     aave_pool: Address | None = named("Aave v3 pool; without it no lending market is followed", default=None)
+    gas_info: Address | None = named("ArbGasInfo, on Arbitrum; without it data on a parent chain costs nothing", default=None)
     feeds: dict[str, FeedSettings] = Field(default={}, description="Chainlink feeds by the name of their quote")
     venues: VenueSettings = Field(default=VenueSettings(), description="Option venues")
 

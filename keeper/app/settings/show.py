@@ -29,6 +29,7 @@ NOT_RELOADABLE = (
     "chain.addresses.",
     "chain.tokens.",
     "chain.aave_pool",
+    "chain.gas_info",
     "chain.feeds.",
     "chain.venues.",
     "outside.universe.",

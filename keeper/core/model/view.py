@@ -36,6 +36,13 @@ class Gas:
     """Of the next block, as the node foresees it."""
     tip_wei: int
     """Priority fee that recent blocks took."""
+    data_wei: int = 0
+    """What a unit of gas costs more for the data that its transaction puts on the parent chain; 0 on a chain of its own."""
+
+    @property
+    def price_wei(self) -> int:
+        """What a unit of gas is expected to cost in all."""
+        return self.base_fee_wei + self.tip_wei + self.data_wei
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

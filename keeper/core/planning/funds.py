@@ -10,7 +10,6 @@ from keeper.core.model.plan import Burn, Collect, Decrease, Step, Unwrap, Wrap
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView
-from keeper.core.planning.gas import gas_price_wei
 from keeper.core.strategy.gas import step_gas
 from keeper.core.v3math.liquidity_amounts import get_amounts_for_liquidity
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
@@ -69,7 +68,7 @@ def unwrappable_wei(view: MarketView, policy: Policy) -> int:
     if policy.wrapped_native is None:
         return 0
     held = view.wallet.raw(policy.wrapped_native.address)
-    return held if held > step_gas(Unwrap) * gas_price_wei(view) else 0
+    return held if held > step_gas(Unwrap) * view.gas.price_wei else 0
 
 
 def returned(view: MarketView, steps: Iterable[Step]) -> tuple[int, int]:

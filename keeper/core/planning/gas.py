@@ -17,17 +17,12 @@ def gas_units(stages: Sequence[Stage]) -> int:
     return sum(gas_of(stage.steps) for stage in stages)
 
 
-def gas_price_wei(view: MarketView) -> int:
-    """Expected price of a unit of gas: the next base fee and the usual tip."""
-    return view.gas.base_fee_wei + view.gas.tip_wei
-
-
 def gas_quote(units: int, view: MarketView, policy: Policy, price: Price) -> Decimal:
     """Expected worth of ``units`` of gas, in tokens of the quote; 0 for a pair without the wrapped native token.
 
     Such a pair knows no price of native currency; the daily ceiling of gas is then the only guard.
     """
-    wei = units * gas_price_wei(view)
+    wei = units * view.gas.price_wei
     wrapped = policy.wrapped_native
     if wrapped is None:
         return Decimal(0)

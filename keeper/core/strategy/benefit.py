@@ -182,5 +182,5 @@ def _swap_quote(view: MarketView, policy: Policy, swapped: float, price: float) 
 
 
 def _expense(view: MarketView, policy: Policy, gas: int, swap_quote: float, price: float) -> Expense:
-    gas_wei = gas * (view.gas.base_fee_wei + view.gas.tip_wei)
+    gas_wei = gas * view.gas.price_wei
     return Expense(gas_wei=gas_wei, gas_quote=wei_to_quote(policy, price, gas_wei), swap_quote=swap_quote)

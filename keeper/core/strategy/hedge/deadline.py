@@ -27,7 +27,7 @@ def worth_of(amount: TokenAmount, view: MarketView, policy: Policy) -> float:
 
 def gas_to_end(position: OptionPosition, view: MarketView, policy: Policy) -> float:
     """What the transaction that ends a held option costs, in tokens of the quote."""
-    wei = position.gas_close * (view.gas.base_fee_wei + view.gas.tip_wei)
+    wei = position.gas_close * view.gas.price_wei
     return wei_to_quote(policy, protected_price(view, policy), wei)
 
 

@@ -179,7 +179,7 @@ def is_steered(decision: Decision, stages: Sequence[StageRecord]) -> bool:
 
 def _by_fees(view: MarketView, policy: Policy, sold: Token, wanted_raw: int, price: float) -> Way | None:
     """Fees of the side in excess are collected and sold, where they are worth the gas of it; the largest first."""
-    gas_wei = step_gas(Collect) * (view.gas.base_fee_wei + view.gas.tip_wei)
+    gas_wei = step_gas(Collect) * view.gas.price_wei
     least = wei_to_quote(policy, price, gas_wei)
     owed = sorted(((_owed(one, policy, sold), one.token_id) for one in view.ladder.positions), reverse=True)
     raw, token_ids = -_reserve_lacking(view, policy, sold), []
@@ -229,7 +229,7 @@ def _by_option(need: Need, offer: Offer, view: MarketView, policy: Policy, leani
         move=BuyProtection(tier=need.tier.name, quote=quote, max_cost=max_cost),
         takes=min(abs(delta), abs(leaning.excess(AIM))),
         cost=offer.cost - option_worth(quote.contract, quote.size.raw, view, policy, leaning.volatility),
-        gas_wei=(quote.gas_open + quote.gas_close) * (view.gas.base_fee_wei + view.gas.tip_wei),
+        gas_wei=(quote.gas_open + quote.gas_close) * view.gas.price_wei,
     )
 
 

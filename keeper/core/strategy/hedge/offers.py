@@ -135,7 +135,7 @@ def _losses(view: MarketView, policy: Policy, prices: Sequence[float], price: fl
 
 def _costs(quotes: Sequence[OptionQuote], view: MarketView, policy: Policy, price: float, horizon_s: int) -> FloatArray:
     days = horizon_s / DAY_S
-    gas_price_wei = view.gas.base_fee_wei + view.gas.tip_wei
+    gas_price_wei = view.gas.price_wei
 
     def each(number: Callable[[OptionQuote], float]) -> FloatArray:
         return np.array([number(quote) for quote in quotes], dtype=np.float64)

@@ -97,5 +97,5 @@ def _each(quote: OptionQuote) -> float:
 def _costs(quote: OptionQuote, view: MarketView, policy: Policy, price: float) -> float:
     """Fee and gas of one unit of the base, tokens of the quote."""
     size = quote.size.raw / 10**quote.size.token.decimals
-    gas = wei_to_quote(policy, price, (quote.gas_open + quote.gas_close) * (view.gas.base_fee_wei + view.gas.tip_wei))
+    gas = wei_to_quote(policy, price, (quote.gas_open + quote.gas_close) * view.gas.price_wei)
     return float((quote.fee.raw / 10**quote.fee.token.decimals + gas) / size)
