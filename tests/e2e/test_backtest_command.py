@@ -82,6 +82,7 @@ def test_the_same_words_give_the_same_run(folder, made) -> None:
     assert other["change"] != made["change"]
 
 
+@pytest.mark.long
 def test_a_check_is_made_and_then_known_to_the_report(folder) -> None:
     found = typed(folder, "backtest", "check", "--market", "calm", "--days", "0.5", "--jobs", "1", "--json")
     rows = json.loads(found.stdout)["checks"]
@@ -105,6 +106,7 @@ def test_every_run_is_held_against_all_benchmarks_and_ablations(folder) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_search_keeps_its_trials_for_ever(folder) -> None:
     words = (
         "sweep", "--market", "calm", "--days", "6", "--every", "3600", "--train", "2", "--test", "1", "--embargo", "0",

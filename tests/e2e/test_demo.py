@@ -99,6 +99,7 @@ def test_what_contradicts_itself_is_refused_before_a_chain_is_built(tmp_path: Pa
     assert "--prices" in alone.stderr + alone.stdout
 
 
+@pytest.mark.long
 def test_interrupting_ends_it_cleanly(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [KEEPER, "demo"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -294,6 +294,7 @@ def test_an_error_and_a_request_would_be_seen(tmp_path):
     assert seen.asked
 
 
+@pytest.mark.long
 def test_forecasts_are_evaluated_on_a_tape(tape):
     ended = keeper(tape.parent, "signals", "evaluate", "--tape", str(tape), "--horizon-days", "1", "--json")
     assert ended.returncode == 0, ended.stderr

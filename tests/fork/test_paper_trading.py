@@ -43,6 +43,7 @@ def layers_held(keeper: Keeper) -> list[LayerKind]:
     return sorted((known[one.token_id] for one in book_of(keeper).account.manager.positions()), key=list(LayerKind).index)
 
 
+@pytest.mark.long
 def test_a_working_day_of_the_market_opens_a_ladder_that_earns_and_the_shadow_is_the_chain(twin: Twin, tmp_path: Path) -> None:
     scene = market_opened(twin, tmp_path, days=0.4)
     begin_s = twin.chain.timestamp_s()
