@@ -44,7 +44,7 @@ class Protection(NamedTuple):
     uncovered: bool = False
     """Whether a tier is awake, lacks cover and cannot get it."""
     sale: TiltInventory | None = None
-    """Of the base, beside a call that is bought in place of a put, or was."""
+    """Of the base: beside a call in place of a put, bought now or before, or to pay for the next purchase."""
 
     @property
     def has_bought(self) -> bool:
