@@ -1,7 +1,7 @@
 """A search whose runs cost next to nothing: what a policy earns is a formula of its settings and of the day.
 
-``python -m tests.sweep.cheap ADDRESS TRIALS SECONDS`` adds trials to the study of :func:`sweep` at an address, each of which
-takes that long.
+``python -m tests.sweep.cheap ADDRESS TRIALS SECONDS [RUN]`` adds trials to the study of :func:`sweep` at an address, each of
+which takes that long, and kills itself in the middle of that run.
 """
 
 from __future__ import annotations
@@ -119,14 +119,17 @@ class Faulty:
         return Formula()(rules)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Slow:
-    """Takes a while."""
+    """Takes a while; kills its own process in the middle of its run ``dies_at``, counted from one."""
 
-    takes_s: float
+    def __init__(self, takes_s: float, dies_at: int = 0) -> None:
+        self._takes_s, self._left = takes_s, dies_at
 
     def __call__(self, rules: Policy) -> Sequence[float]:
-        time.sleep(self.takes_s)
+        self._left -= 1
+        time.sleep(self._takes_s)
+        if not self._left:
+            os.kill(os.getpid(), signal.SIGKILL)
         return Formula()(rules)
 
 
@@ -154,4 +157,5 @@ def brisk(address: str) -> Place:
 
 
 if __name__ == "__main__":
-    run_sweep(sweep(), trying(Slow(takes_s=float(sys.argv[3]))), brisk(sys.argv[1]), trials=int(sys.argv[2]))
+    _, where, asked, takes, *killing = sys.argv
+    run_sweep(sweep(), trying(Slow(float(takes), *map(int, killing))), brisk(where), trials=int(asked))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,18 +47,16 @@ def test_a_study_of_another_search_is_refused(server: str) -> None:
 
 
 def test_of_two_workers_that_share_a_study_one_is_killed_and_nothing_is_lost(server: str) -> None:
-    asked, takes_s = 12, 0.4
+    asked, takes_s, dies_at = 12, 0.4, 3
     words = [sys.executable, "-m", "tests.sweep.cheap", server, str(asked), str(takes_s)]
     root = Path(__file__).parents[2]
     run_sweep(sweep(), trying(), brisk(server), trials=1)
-    workers = [subprocess.Popen(words, cwd=root) for _ in range(2)]
+    workers = [subprocess.Popen([*words, *more], cwd=root) for more in ([str(dies_at)], [])]
     try:
         killed, survivor = workers
-        while len(done := study(read_sweep(sweep(), brisk(server)))) < 7:
-            time.sleep(0.1)
-        killed.kill()
-        killed.wait()
-        assert survivor.wait(timeout=60) == 0
+        assert killed.wait(timeout=120) == -signal.SIGKILL
+        done = study(read_sweep(sweep(), brisk(server)))
+        assert survivor.wait(timeout=120) == 0
     finally:
         for worker in workers:
             worker.kill()
