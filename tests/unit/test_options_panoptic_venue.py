@@ -174,6 +174,17 @@ def test_every_reason_for_no_quote_says_what_was_found(change: Table, reason: No
     assert note in found.note
 
 
+@pytest.mark.parametrize("deployed", [None, POOL, TRACKERS[0]], ids=["not told", "told", "told wrongly"])
+def test_where_the_pool_stands_may_be_told_and_the_factory_decides(deployed: str | None) -> None:
+    def asked() -> Panoptic:
+        return Panoptic(replace(MARKET, deployed=deployed), RULES, Rpc("http://127.0.0.1:1"), holder=WALLET)
+
+    contract = contract_of(PUT, MARKET)
+    assert ended(asked().quoting(contract, TEN, HEAD), TOLD) == quoted()
+    none = ended(asked().quoting(contract, TEN, HEAD), {**TOLD, "getPanopticPool": ("0x" + "00" * 20,)})
+    assert (none.reason, "no pool over" in none.note) == (NoQuoteReason.NO_SERIES, True)
+
+
 def test_a_node_without_history_gives_no_cost_and_so_no_quote() -> None:
     found = quoted(before=None)
     assert isinstance(found, NoQuote)

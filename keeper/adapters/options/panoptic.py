@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from keeper.adapters.evm.multicall import ContractRead
 from keeper.adapters.evm.rpc import BadReply, Call, Rpc
 from keeper.adapters.options.panoptic_chunks import Chunk, contract_of
 from keeper.adapters.options.panoptic_holding import Holdings, long_leg
-from keeper.adapters.options.panoptic_logs import SellersBook, account_calls, account_of
+from keeper.adapters.options.panoptic_logs import account_calls, account_of
 from keeper.adapters.options.panoptic_plans import Closing, Opening, closing_calls, opening_calls, release_calls
 from keeper.adapters.options.panoptic_quotes import Declined, Judge, QuoteReads, Scene, chunk_of, fitting
-from keeper.adapters.options.panoptic_reads import ChunkReads, Home, HomeReads, legs_read, told
+from keeper.adapters.options.panoptic_reads import ChunkReads, Home, legs_read, told
+from keeper.adapters.options.panoptic_site import Site
 from keeper.adapters.options.panoptic_terms import VENUE, PanopticMarket, PanopticRules
-from keeper.adapters.options.reading import Ask, Reading, Replies, run_now
+from keeper.adapters.options.reading import Ask, Reading, run_now
 from keeper.adapters.options.words import in_words, unmet
 from keeper.core.model.errors import Refused
 from keeper.core.model.option import (
@@ -27,7 +27,6 @@ from keeper.core.model.option import (
     Exercise,
     HedgeWant,
     NoQuote,
-    NoQuoteReason,
     OptionContract,
     OptionKind,
     OptionMarket,
@@ -49,7 +48,8 @@ _OVER = (PositionState.FORCE_EXERCISED, PositionState.CLOSED)
 class Panoptic:
     """The venue, for one pool; it reads and encodes.
 
-    Its readings take two rounds, one more the first time, and are at a block that the caller knows; the port's methods run one
+    Its readings take two rounds, one more the first time unless the settings say where the pool stands, and are at a block
+    that the caller knows; the port's methods run one
     of them at the newest block. What it remembers between them is compared with the chain every time, or only says where to
     look. Of two purchases that were quoted together the second is refused by the venue: a purchase names all the options that
     the account holds after it, so it is to be quoted anew.
@@ -66,10 +66,8 @@ class Panoptic:
         self._rules = rules
         self._rpc = rpc
         self._holder = holder
-        self._lookup = HomeReads(market)
         self._holdings = Holdings(market, rules)
-        self._home: Home | None = None
-        self._book = self._new_book()
+        self._site = Site(market)
 
     @property
     def name(self) -> str:
@@ -190,44 +188,19 @@ class Panoptic:
         first = self._market.first_block
 
         def others(pool: str) -> list[Call]:
-            return [*account_calls(pool, owner, first, block), *([self._book.call(pool, block)] if sellers else [])]
+            return [*account_calls(pool, owner, first, block), *([self._site.sellers.call(pool, block)] if sellers else [])]
 
-        home, replies = yield from self._at_home(lambda pool: [legs_read(pool, owner)], others)
+        home, replies = yield from self._site.reading(lambda pool: [legs_read(pool, owner)], others)
         account = account_of(replies.others[:2], home.pool, owner)
         (legs,) = told(replies.answers, legs_read(home.pool, owner))
         if legs != account.legs:
             raise BadReply(f"{legs} legs are held, the logs since block {first} tell of {account.legs}")
-        chunks = self._book.learn(replies.others[2], home, block) if sellers else ()
+        chunks = self._site.sellers.learn(replies.others[2], home, block) if sellers else ()
         return Scene(home=home, block=block, holder=owner, account=account), chunks
 
     def _sold(self, block: BlockRef) -> Reading[tuple[Home, tuple[Chunk, ...]]]:
-        home, replies = yield from self._at_home(lambda _: [], lambda pool: [self._book.call(pool, block)])
-        return home, self._book.learn(replies.others[0], home, block)
-
-    def _at_home(
-        self, reads: Callable[[str], list[ContractRead]], others: Callable[[str], list[Call]]
-    ) -> Reading[tuple[Home, Replies]]:
-        """One round at the pool, whose address is asked for again each time; two when it is not known yet.
-
-        Raises:
-            Declined: there is none.
-            BadReply: it is another one than before, or does not answer.
-        """
-        lookup = self._lookup.lookup
-        if (known := self._home) is None:
-            pool = self._lookup.pool_of((yield Ask(reads=[lookup])).answers)
-            terms = [] if pool is None else self._lookup.terms(pool)
-        else:
-            pool, terms = known.pool, []
-        if pool is None:
-            note = f"no pool over {self._market.uniswap.address} under this risk engine"
-            raise Declined(NoQuoteReason.NO_SERIES, note)
-        replies = yield Ask(reads=[lookup, *terms, *reads(pool)], others=others(pool))
-        if self._lookup.pool_of(replies.answers) != pool:
-            self._home, self._book = None, self._new_book()
-            raise BadReply("the factory names another pool than before")
-        self._home = known or self._lookup.home_of(pool, replies.answers)
-        return self._home, replies
+        home, replies = yield from self._site.reading(lambda _: [], lambda pool: [self._site.sellers.call(pool, block)])
+        return home, self._site.sellers.learn(replies.others[0], home, block)
 
     def plan_open(self, quote: OptionQuote, max_cost: TokenAmount) -> VenuePlan:
         """See the port: deposits of what is missing, then the purchase.
@@ -307,9 +280,6 @@ class Panoptic:
 
     def _serves(self, market: OptionMarket) -> bool:
         return (self._market.base.address, self._market.quote.address) == (market.base.address, market.quote.address)
-
-    def _new_book(self) -> SellersBook:
-        return SellersBook(first_block=self._market.first_block, spacing=self._market.uniswap.tick_spacing)
 
     def _now(self, reading: Callable[[BlockRef], Reading[T]]) -> T:
         return run_now(self._rpc, self._market.multicall, reading)

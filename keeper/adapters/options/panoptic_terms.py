@@ -37,6 +37,8 @@ class PanopticMarket:
     """What is protected; puts and calls are on it."""
     first_block: int
     """Logs are asked for from here on; at or before the block that Panoptic's pool was deployed in."""
+    deployed: str | None = None
+    """Panoptic's pool where it is known: a first look takes a round less if the factory names it."""
 
     def __post_init__(self) -> None:
         if self.base.address not in {self.uniswap.token0.address, self.uniswap.token1.address}:
