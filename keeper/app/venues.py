@@ -125,6 +125,8 @@ def _opyn(settings: Settings, place: OpynSettings, policy: Policy, rpc: Rpc, add
         chain_id=settings.chain.id,
         multicall=addresses.multicall,
         address_book=place.address_book,
+        otoken_factory=place.otoken_factory,
+        first_block=place.first_block,
         factory=addresses.factory,
         quoter=addresses.quoter,
         router=addresses.swap_router,
@@ -147,6 +149,7 @@ def _panoptic(settings: Settings, place: PanopticSettings, policy: Policy, rpc: 
         uniswap=policy.pool(settings.pools[place.pool].address),
         base=policy.base,
         first_block=place.first_block,
+        deployed=place.deployed,
     )
     rules = PanopticRules(
         dust_base_raw=int(place.dust_base.scaleb(policy.base.decimals)),

@@ -285,7 +285,7 @@ def test_a_call_is_paid_for_in_dollars_and_pays_ether(bench: GammaBench) -> None
     assert [one.legs[0].strike for one in both] == [3_600, 4_500]
 
 
-def test_a_cycle_asks_twice_and_new_series_cost_two_rounds_more(bench: GammaBench) -> None:
+def test_a_cycle_asks_once_and_new_series_cost_a_round_more(bench: GammaBench) -> None:
     venue, market, want = bench.venue(), bench.market(), bench.want()
     block = bench.block()
 
@@ -297,15 +297,15 @@ def test_a_cycle_asks_twice_and_new_series_cost_two_rounds_more(bench: GammaBenc
     def cycle() -> int:
         return rounds(venue.offering(market, [want, want], block), venue.holding(OWNER, block))[0]
 
-    assert cycle() == 6
-    assert cycle() == 2
+    assert cycle() == 5
+    assert cycle() == 1
     assert rounds(venue.holding(OWNER, block))[0] == 1
     bench.local.create_series(3_500.0, bench.expiry_s)
     block = bench.block()
     spent, (offers, _) = rounds(venue.offering(market, [want], block), venue.holding(OWNER, block))
-    assert spent == 5
+    assert spent == 2
     assert [type(one) for one in offers] == [OptionQuote, NoQuote]
-    assert cycle() == 2
+    assert cycle() == 1
     (absent,) = rounds(venue.offering(market, [replace(want, strike_to=Decimal(3_001))], block))[1][0]
     assert absent.reason is NoQuoteReason.NO_SERIES
 

@@ -12,12 +12,14 @@ import pytest
 from keeper.adapters.evm import checked
 from keeper.adapters.evm.abi import contract
 from keeper.adapters.evm.multicall import PinnedReader, Reverted, read_of
-from keeper.adapters.evm.rpc import Rpc
+from keeper.adapters.evm.rpc import Rpc, RpcRefused
 from keeper.adapters.options.airswap import GivenOrders, SignedOrder
 from keeper.adapters.options.opyn import Opyn
 from keeper.adapters.options.opyn_interface import module_reads, modules_of
+from keeper.adapters.options.opyn_listing import Pair, created, created_call
 from keeper.adapters.options.opyn_pool import pool_address
 from keeper.adapters.options.opyn_rules import OpynRules
+from keeper.adapters.options.reading import run_together
 from keeper.core.model.option import HedgeWant, NoQuote, NoQuoteReason, OptionKind, OptionMarket, OptionQuote
 from keeper.core.model.pool import BlockRef
 from keeper.core.model.token import Token, TokenAmount
@@ -30,6 +32,8 @@ WETH = Token(address=mainnet.WETH, symbol="WETH", decimals=18)
 USDC = Token(address=mainnet.USDC, symbol="USDC", decimals=6)
 ETHER = TokenAmount(token=WETH, raw=10**18)
 FOREVER_S = 1 << 40
+BEFORE_GAMMA = 11_000_000
+"""October 2020."""
 RULES = OpynRules(
     chain_id=1,
     multicall=mainnet.MULTICALL3,
@@ -119,6 +123,15 @@ def test_series_are_read_and_what_is_on_offer_is_said(rpc: Rpc, block: BlockRef)
         quote = venue.quote(found, ETHER)
         assert isinstance(quote, OptionQuote | NoQuote)
         assert not isinstance(quote, NoQuote) or quote.reason is not NoQuoteReason.UNREACHABLE, quote
+
+
+def test_logs_announce_the_list_as_it_is(rpc: Rpc, block: BlockRef) -> None:
+    (told,) = rpc.batch_outcomes([created_call(gamma.OTOKEN_FACTORY, BEFORE_GAMMA, block.number)])
+    if isinstance(told, RpcRefused):
+        pytest.skip(f"the node does not search so many blocks: {told}")
+    venue = Opyn(RULES, rpc)
+    run_together(rpc, mainnet.MULTICALL3, block.hash, [venue.holding(NOBODY, block)])
+    assert list(created(told, gamma.OTOKEN_FACTORY, Pair(base=WETH, quote=USDC))) == venue._book._listed
 
 
 def test_old_payouts_are_told_and_follow_our_rounding(rpc: Rpc, block: BlockRef) -> None:

@@ -10,6 +10,7 @@ from keeper.app.bootstrap import is_hedging
 from keeper.app.settings import load, to_policy
 from keeper.app.venues import open_venues, venues_known
 from keeper.core.model.view import NO_MEMORY, Exercisable, HedgeMemory
+from keeper.localchain.gamma import OTOKEN_FACTORY
 from tests.pairs import NOW_S, WALLET
 
 ARBITRUM = {"chain": "arbitrum", "pool": "arbitrum_weth_usdce_500"}
@@ -36,6 +37,16 @@ def test_where_nothing_is_held_only_named_venues_are_opened():
     assert names(opened(NO_MEMORY, ARBITRUM)) == ["hegic"]
     none = opened(NO_MEMORY, hedge__venues=[])
     assert (none.venues, none.desk, none.lost) == ((), None, {})
+
+
+def test_where_to_look_first_is_handed_on():
+    pool = "0x00000000000000000000000000000000ba9Ce702"
+    told = {"chain__venues__opyn__first_block": 11_000_000, "chain__venues__panoptic__deployed": pool}
+    opyn, panoptic = opened(NO_MEMORY, hedge__venues=["opyn", "panoptic"], **told).venues
+    assert (opyn._rules.otoken_factory, opyn._rules.first_block) == (OTOKEN_FACTORY, 11_000_000)
+    assert panoptic._market.deployed == pool
+    (shipped,) = opened(NO_MEMORY).venues
+    assert shipped._rules.first_block is None
 
 
 @pytest.mark.parametrize("memory", [remembering(venues=("hegic",)), remembering(exercisable=(DUTY,))])

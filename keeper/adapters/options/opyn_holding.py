@@ -61,7 +61,7 @@ class Holdings:
         def balances(_: Modules, series: Sequence[Series]) -> list[ContractRead]:
             return [self._balance(one, owner) for one in series if one.expiry_s + self.watch_s > head.timestamp_s]
 
-        survey = yield from self.book.surveying(balances)
+        survey = yield from self.book.surveying(balances, head)
         watched = [one for one in survey.series if self._balance(one, owner) in survey.answers]
         amounts = {one: int(answer(survey.answers, self._balance(one, owner))[0]) for one in watched}
         held = sorted((one for one in watched if amounts[one]), key=lambda one: one.expiry_s)

@@ -20,6 +20,11 @@ class OpynRules:
     multicall: str
     address_book: str
     """EIP-55, like all addresses here; every module is resolved from it at run time."""
+    otoken_factory: str | None = None
+    """Where the address book probably names the factory of series: a first look takes a round less if it does."""
+    first_block: int | None = None
+    """At or before the first series. Logs since then tell a first look of all of them, which takes two rounds less; a node
+    that needs longer for the search than a request may take answers no first look at all. None: it is not searched."""
     factory: str
     """Uniswap v3's."""
     quoter: str

@@ -112,10 +112,10 @@ RpcUrl = Annotated[SecretStr, BeforeValidator(_rpc_url)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
-def whole(low: int, high: int, unit: str, text: str) -> Any:
-    """A required whole number from ``low`` to ``high``, both included."""
+def whole(low: int, high: int, unit: str, text: str, *, default: Any = ...) -> Any:
+    """A whole number from ``low`` to ``high``, both included; required unless it has a default."""
     rule = f"a whole number from {low} to {high}" + (f" ({unit})" if unit else "")
-    return Field(ge=low, le=high, description=text, json_schema_extra={"unit": unit, "must_be": rule})
+    return Field(default=default, ge=low, le=high, description=text, json_schema_extra={"unit": unit, "must_be": rule})
 
 
 def decimal(low: str, high: str, unit: str, text: str) -> Any:

@@ -33,6 +33,12 @@ class OpynSettings(Section):
     """Opyn Gamma and where its options can be bought."""
 
     address_book: Address = named("AddressBook, from which every module is resolved")
+    otoken_factory: Address | None = named(
+        "OtokenFactory, where the AddressBook names this one: a start takes a request less", default=None
+    )
+    first_block: int | None = whole(
+        0, 2**53, "block", "At or before the first series: a start takes two requests less if logs tell of all", default=None
+    )
     swap_erc20: Address = named("AirSwap's SwapERC20")
     base: str = named("Symbol of the token that is covered")
     quote: str = named("Symbol of the token in which premiums and payoffs are paid")
@@ -44,6 +50,9 @@ class PanopticSettings(Section):
     factory: Address = named("Factory of pools over Uniswap v3")
     risk_engine: Address = named("RiskEngine")
     pool: str = named("Name of the pool that options are made of")
+    deployed: Address | None = named(
+        "Panoptic's own pool over it, where the factory names this one: a start takes a request less", default=None
+    )
     first_block: int = whole(0, 2**53, "block", "At or before the deployment of Panoptic's pool")
     dust_base: DecimalText = decimal("0.0001", "100", "base tokens", "Kept deposited beyond the collateral")
     dust_quote: DecimalText = decimal("0.01", "100000", "quote tokens", "Kept deposited beyond the collateral")
