@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.options.airswap import GivenOrders, OrderBook
 from keeper.adapters.options.opyn_holding import Holdings
-from keeper.adapters.options.opyn_interface import (
-    VENUE,
-)
+from keeper.adapters.options.opyn_interface import VENUE
 from keeper.adapters.options.opyn_orders import SignedOrders
 from keeper.adapters.options.opyn_pool import UniswapPool
 from keeper.adapters.options.opyn_quotes import OpynQuotes

@@ -49,10 +49,9 @@ class Panoptic:
     """The venue, for one pool; it reads and encodes.
 
     Its readings take two rounds, one more the first time unless the settings say where the pool stands, and are at a block
-    that the caller knows; the port's methods run one
-    of them at the newest block. What it remembers between them is compared with the chain every time, or only says where to
-    look. Of two purchases that were quoted together the second is refused by the venue: a purchase names all the options that
-    the account holds after it, so it is to be quoted anew.
+    that the caller knows; the port's methods run one of them at the newest block. What it remembers between them is compared
+    with the chain every time, or only says where to look. Of two purchases that were quoted together the second is refused by
+    the venue: a purchase names all the options that the account holds after it, so it is to be quoted anew.
 
     Args:
         market: where it stands.
