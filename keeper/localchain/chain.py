@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keeper.adapters.evm.abi import Function
 from keeper.adapters.evm.rpc import Call, Rpc
 from keeper.core.model.errors import Fault
 
@@ -82,6 +83,14 @@ class LocalChain:
     def timestamp_s(self) -> int:
         """Time of the latest block, Unix seconds."""
         return int(self.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def read(self, to: str, function: Function, *arguments: object) -> tuple[Any, ...]:
+        """What a view of a contract answers at the latest block.
+
+        Raises:
+            RpcRefused: it reverts.
+        """
+        return function.decode(self.rpc.call("eth_call", {"to": to, "input": function.call_data(*arguments)}, "latest"))
 
     def nonce(self, sender: str) -> int:
         """Transactions that ``sender`` has mined."""

@@ -33,6 +33,8 @@ DISPUTE_S = 7_200
 STRIKE_ONE = 10**8
 OTOKEN_ONE = 10**8
 _USDC_STABLE = 10**8
+_OPEN_VAULT, _MINT_SHORT, _DEPOSIT_COLLATERAL = 0, 1, 5
+_NOBODY = "0x0000000000000000000000000000000000000000"
 _GAS = 4_000_000
 _PLACES = (
     ("GammaController", CONTROLLER, "CONTROLLER"),
@@ -55,12 +57,16 @@ def expiry_after(now_s: int, days: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalGamma:
-    """The double, driven by the account that owns everything in it."""
+    """The double, driven by the accounts that may; what only it knows is said."""
 
     twin: Twin
     feed: LocalFeed
     """Dollars per ether: what its pricer reads."""
     pricer: str
+    locking_s: int = LOCKING_S
+    dispute_s: int = DISPUTE_S
+    bot: str = BANKER
+    """Who sets prices at expiry."""
 
     def create_series(self, strike_usd: float, expiry_s: int, *, is_put: bool = True) -> str:
         """Create a series of ether against USDC (one block); the oToken's address.
@@ -79,24 +85,38 @@ class LocalGamma:
         return str(created.decode(log)["tokenAddress"])
 
     def write(self, otoken: str, holder: str, amount_e8: int, *, covered: bool = True) -> None:
-        """Hand out new oTokens, as a writer with a vault would.
+        """Let the banker write new oTokens from a vault of their own (about two blocks).
 
         Args:
             otoken: of which series.
             holder: who gets them.
             amount_e8: how many, 1e-8 of an option.
-            covered: whether the margin pool is given the collateral for the highest payoff.
+            covered: whether there is collateral for the highest payoff; only the double hands out others.
         """
-        if covered:
-            collateral, most = self._highest_payoff(otoken, amount_e8)
-            self.twin.fund(MARGIN_POOL, collateral, most)
-        write = interface("GammaController").function("write")
-        self._own(CONTROLLER, write.call_data(otoken, holder, amount_e8))
+        controller = interface("GammaController")
+        if not covered:
+            self._own(CONTROLLER, controller.function("write").call_data(otoken, holder, amount_e8))
+            return
+        collateral, most = self._highest_payoff(otoken, amount_e8)
+        self.twin.fund(BANKER, collateral, most)
+        vault = 1 + int(self._read(CONTROLLER, controller.function("getAccountVaultCounter"), BANKER)[0])
+        actions = [
+            (_OPEN_VAULT, BANKER, BANKER, _NOBODY, vault, 0, 0, b""),
+            (_DEPOSIT_COLLATERAL, BANKER, BANKER, collateral, vault, most, 0, b""),
+            (_MINT_SHORT, BANKER, holder, otoken, vault, amount_e8, 0, b""),
+        ]
+        approve = interface("Token").function("approve").call_data(MARGIN_POOL, most)
+        operate = controller.function("operate").call_data(actions)
+        self.twin.chain.mine_all_succeed(
+            [
+                LocalTx(sender=BANKER, to=collateral, data=approve, gas=200_000),
+                LocalTx(sender=BANKER, to=CONTROLLER, data=operate, gas=_GAS),
+            ]
+        )
 
     def _highest_payoff(self, otoken: str, amount_e8: int) -> tuple[str, int]:
         details = interface("GammaOtoken").function("getOtokenDetails")
-        (reply,) = self.twin.chain.rpc.batch([("eth_call", [{"to": otoken, "input": details.call_data()}, "latest"])])
-        collateral, _, _, strike_e8, _, is_put = details.decode(reply)
+        collateral, _, _, strike_e8, _, is_put = self._read(otoken, details)
         if is_put:
             return collateral, -(-strike_e8 * amount_e8 * 10**6 // (STRIKE_ONE * OTOKEN_ONE))
         return collateral, amount_e8 * 10**10
@@ -112,27 +132,28 @@ class LocalGamma:
             LocalChainError: it is not the first round after the expiry, or the locking period is not over.
         """
         push = interface("GammaPricer").function("setExpiryPriceInOracle")
-        self._own(self.pricer, push.call_data(expiry_s, round_id))
+        self._send(self.bot, self.pricer, push.call_data(expiry_s, round_id))
 
     def latest_round(self) -> int:
         """The feed's newest round, as its proxy numbers it."""
-        latest = interface("EACAggregatorProxy").function("latestRoundData")
-        reply = self.twin.chain.rpc.call("eth_call", {"to": self.feed.address, "input": latest.call_data()}, "latest")
-        return int(latest.decode(reply)[0])
+        return int(self._read(self.feed.address, interface("EACAggregatorProxy").function("latestRoundData"))[0])
 
     def settle(self, expiry_s: int, usd: float) -> None:
         """Let an expiry pass with a price: set after the locking period, final after the dispute period (about four blocks)."""
         self.go_to(expiry_s)
         self.feed.set_answer(usd)
         round_id = self.latest_round()
-        self.go_to(expiry_s + LOCKING_S + 1)
+        self.go_to(max(expiry_s + self.locking_s, self.twin.chain.timestamp_s()) + 1)
         self.push_price(expiry_s, round_id)
-        self.go_to(self.twin.chain.timestamp_s() + DISPUTE_S + 1)
+        self.go_to(self.twin.chain.timestamp_s() + self.dispute_s + 1)
 
     def pause(self, *, fully: bool, paused: bool = True) -> None:
-        """Pause or resume the system (one block): fully, or all but redeeming."""
-        name = "setSystemFullyPaused" if fully else "setSystemPartiallyPaused"
-        self._own(CONTROLLER, interface("GammaController").function(name).call_data(paused))
+        """Let whoever may do so pause or resume the system (one block): fully, or all but redeeming."""
+        controller = interface("GammaController")
+        who, what = ("fullPauser", "setSystemFullyPaused") if fully else ("partialPauser", "setSystemPartiallyPaused")
+        pauser = str(self._read(CONTROLLER, controller.function(who))[0])
+        self.twin.chain.impersonate(pauser)
+        self._send(pauser, CONTROLLER, controller.function(what).call_data(paused))
 
     def blacklist(self, otoken: str) -> None:
         """Strike a series off the whitelist (one block)."""
@@ -152,7 +173,13 @@ class LocalGamma:
         chain.mine_all_succeed([LocalTx(sender=MARGIN_POOL, to=token, data=transfer, gas=200_000)])
 
     def _own(self, to: str, data: str) -> MinedBlock:
-        return self.twin.chain.mine_all_succeed([LocalTx(sender=BANKER, to=to, data=data, gas=_GAS)])
+        return self._send(BANKER, to, data)
+
+    def _send(self, sender: str, to: str, data: str) -> MinedBlock:
+        return self.twin.chain.mine_all_succeed([LocalTx(sender=sender, to=to, data=data, gas=_GAS)])
+
+    def _read(self, to: str, function: Function, *arguments: object) -> tuple[Any, ...]:
+        return self.twin.chain.read(to, function, *arguments)
 
 
 def put_gamma(twin: Twin, feed: LocalFeed, *, locking_s: int = LOCKING_S, dispute_s: int = DISPUTE_S) -> LocalGamma:
@@ -185,7 +212,7 @@ def put_gamma(twin: Twin, feed: LocalFeed, *, locking_s: int = LOCKING_S, disput
     twin.chain.mine_all_succeed(
         [LocalTx(sender=BANKER, to=to, data=function.call_data(*arguments), gas=300_000) for to, function, arguments in calls]
     )
-    return LocalGamma(twin=twin, feed=feed, pricer=pricer)
+    return LocalGamma(twin=twin, feed=feed, pricer=pricer, locking_s=locking_s, dispute_s=dispute_s)
 
 
 def _deployed(twin: Twin, *codes: str) -> list[Any]:

@@ -1,13 +1,15 @@
 # pragma version 0.4.3
 # SPDX-License-Identifier: MIT
 """
-@title Double of Opyn Gamma's Controller, its redeem side, with the payout of its MarginCalculator
+@title Double of Opyn Gamma's Controller, its redeem side and its simplest vault, with the payout of its MarginCalculator
 @notice For a local chain only. Kept: operate with the real tuple and the real numbers of actions; redeeming (8) burns the sender's
         oTokens without an allowance and pays from the margin pool; the refusals C5 (fully paused), C27 (not listed), C28 (not
-        expired) and C29 (price not final); the two pauses; the event Redeem; the payout's two roundings, both down: the rate of one
-        oToken in units of the collateral, by 27-decimal fixed point, then rate times amount over 1e8.
-        Not claimed: vaults. Every other action is refused, and `write`, which no real controller has, lets the owner hand out
-        oTokens for which the margin pool may hold anything or nothing.
+        expired) and C29 (price not final); the two pauses and who may set them; the event Redeem; the payout's two roundings, both
+        down: the rate of one oToken in units of the collateral, by 27-decimal fixed point, then rate times amount over 1e8; opening
+        a vault (0), putting collateral into it (5) and writing from it (1), covered in full, with the refusals C4 (partially
+        paused), C6, C12 and C13 (one vault at a time), C14 (not covered), C15, C20, C23, C24 and C35.
+        Not claimed: vaults of other kinds, operators, taking anything out of a vault. Every other action is refused, and `write`,
+        which no real controller has, lets the owner hand out oTokens for which the margin pool may hold anything or nothing.
 """
 
 struct ActionArgs:
@@ -33,6 +35,7 @@ interface Oracle:
     def isDisputePeriodOver(_asset: address, _expiry: uint256) -> bool: view
 
 interface MarginPool:
+    def transferToPool(_asset: address, _user: address, _amount: uint256): nonpayable
     def transferToUser(_asset: address, _user: address, _amount: uint256): nonpayable
 
 interface Otoken:
@@ -52,6 +55,15 @@ event Redeem:
     otokenBurned: uint256
     payout: uint256
 
+struct Vault:
+    otoken: address
+    written: uint256
+    collateral: address
+    held: uint256
+
+OPEN_VAULT: constant(uint8) = 0
+MINT_SHORT: constant(uint8) = 1
+DEPOSIT_COLLATERAL: constant(uint8) = 5
 REDEEM: constant(uint8) = 8
 ONE: constant(uint256) = 10 ** 27
 TO_ONE: constant(uint256) = 10 ** 19
@@ -61,23 +73,29 @@ owner: public(address)
 addressbook: public(immutable(address))
 systemPartiallyPaused: public(bool)
 systemFullyPaused: public(bool)
+fullPauser: public(address)
+partialPauser: public(address)
+getAccountVaultCounter: public(HashMap[address, uint256])
+vaults: HashMap[address, HashMap[uint256, Vault]]
 
 
 @deploy
 def __init__(_address_book: address):
     self.owner = msg.sender
+    self.fullPauser = msg.sender
+    self.partialPauser = msg.sender
     addressbook = _address_book
 
 
 @external
 def setSystemFullyPaused(_paused: bool):
-    assert msg.sender == self.owner, "C1"
+    assert msg.sender == self.fullPauser, "C1"
     self.systemFullyPaused = _paused
 
 
 @external
 def setSystemPartiallyPaused(_paused: bool):
-    assert msg.sender == self.owner, "C2"
+    assert msg.sender == self.partialPauser, "C2"
     self.systemPartiallyPaused = _paused
 
 
@@ -91,9 +109,68 @@ def write(_otoken: address, _holder: address, _amount: uint256):
 @nonreentrant
 def operate(_actions: DynArray[ActionArgs, 16]):
     assert not self.systemFullyPaused, "C5"
+    owner: address = empty(address)
+    vault_id: uint256 = 0
     for action: ActionArgs in _actions:
-        assert action.actionType == REDEEM, "double: only redeeming is known"
-        self._redeem(action.asset, action.secondAddress, action.amount)
+        if action.actionType == REDEEM:
+            self._redeem(action.asset, action.secondAddress, action.amount)
+            continue
+        assert owner == empty(address) or owner == action.owner, "C12"
+        assert owner == empty(address) or vault_id == action.vaultId, "C13"
+        owner = action.owner
+        vault_id = action.vaultId
+        self._update(action)
+    if owner != empty(address):
+        self._must_be_covered(self.vaults[owner][vault_id])
+
+
+@internal
+def _update(_action: ActionArgs):
+    assert not self.systemPartiallyPaused, "C4"
+    assert msg.sender == _action.owner, "C6"
+    if _action.actionType == OPEN_VAULT:
+        assert _action.vaultId == self.getAccountVaultCounter[_action.owner] + 1, "C15"
+        self.getAccountVaultCounter[_action.owner] = _action.vaultId
+        return
+    assert 0 < _action.vaultId and _action.vaultId <= self.getAccountVaultCounter[_action.owner], "C35"
+    vault: Vault = self.vaults[_action.owner][_action.vaultId]
+    if _action.actionType == DEPOSIT_COLLATERAL:
+        assert _action.secondAddress == msg.sender, "C20"
+        assert vault.collateral in [empty(address), _action.asset], "MarginVault: collateral token address mismatch"
+        pool: address = staticcall AddressBook(addressbook).getMarginPool()
+        extcall MarginPool(pool).transferToPool(_action.asset, _action.secondAddress, _action.amount)
+        vault.collateral = _action.asset
+        vault.held += _action.amount
+    else:
+        assert _action.actionType == MINT_SHORT, "double: an action that is not known"
+        whitelist: address = staticcall AddressBook(addressbook).getWhitelist()
+        assert staticcall Whitelist(whitelist).isWhitelistedOtoken(_action.asset), "C23"
+        assert block.timestamp < staticcall Otoken(_action.asset).expiryTimestamp(), "C24"
+        assert vault.otoken in [empty(address), _action.asset], "MarginVault: short otoken address mismatch"
+        vault.otoken = _action.asset
+        vault.written += _action.amount
+        extcall Otoken(_action.asset).mintOtoken(_action.secondAddress, _action.amount)
+    self.vaults[_action.owner][_action.vaultId] = vault
+
+
+@view
+@internal
+def _must_be_covered(_vault: Vault):
+    if _vault.written == 0:
+        return
+    collateral: address = empty(address)
+    underlying: address = empty(address)
+    strike: address = empty(address)
+    strike_price: uint256 = 0
+    expiry: uint256 = 0
+    is_put: bool = False
+    collateral, underlying, strike, strike_price, expiry, is_put = staticcall Otoken(_vault.otoken).getOtokenDetails()
+    assert _vault.collateral == collateral, "C14"
+    unit: uint256 = 10 ** convert(staticcall ERC20(collateral).decimals(), uint256)
+    most: uint256 = _vault.written * unit
+    if is_put:
+        most = most * strike_price // OTOKEN_ONE
+    assert _vault.held * OTOKEN_ONE >= most, "C14"
 
 
 @internal

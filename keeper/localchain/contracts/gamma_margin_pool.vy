@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """
 @title Double of Opyn Gamma's MarginPool
-@notice For a local chain only. Kept: it stands apart from the controller, holds all collateral, and pays when the controller says so.
+@notice For a local chain only. Kept: it stands apart from the controller, holds all collateral, takes it by allowance and pays when
+        the controller says so.
         Not claimed: the stored balances that set donations apart, farming.
 """
 
@@ -10,6 +11,7 @@ interface AddressBook:
     def getController() -> address: view
 
 interface ERC20:
+    def transferFrom(_sender: address, _receiver: address, _value: uint256) -> bool: nonpayable
     def transfer(_receiver: address, _value: uint256) -> bool: nonpayable
 
 addressBook: public(immutable(address))
@@ -18,6 +20,14 @@ addressBook: public(immutable(address))
 @deploy
 def __init__(_address_book: address):
     addressBook = _address_book
+
+
+@external
+def transferToPool(_asset: address, _user: address, _amount: uint256):
+    controller: address = staticcall AddressBook(addressBook).getController()
+    assert msg.sender == controller, "MarginPool: Sender is not Controller"
+    assert _amount > 0, "MarginPool: transferToPool amount is equal to 0"
+    assert extcall ERC20(_asset).transferFrom(_user, self, _amount, default_return_value=True)
 
 
 @external
