@@ -108,6 +108,8 @@ class LocalHerge:
     twin: Twin
     feed: LocalFeed
     """The strategies' price, of which only the last answer counts."""
+    admin: str = BANKER
+    """Whom the treasury and the strategies obey."""
 
     def set_premium(self, put: PutStrategy, *, times: int, over: int = 1) -> None:
         """Let the admin of a strategy multiply its prices by ``times / over``, each rounded down, of what it was made with."""
@@ -124,6 +126,21 @@ class LocalHerge:
         """Let the admin say how much a strategy's premiums may reserve; 0 sells nothing more."""
         self._send(put.address, interface("HergePut").function("setLimit").call_data(raw))
 
+    def reopen(self, put: PutStrategy) -> None:
+        """Let the admin leave :data:`LIMIT_RAW` for what a strategy may still reserve."""
+        (locked,) = self.twin.chain.read(TREASURY, interface("HergeTreasury").function("lockedByStrategy"), put.address)
+        self.set_limit(put, locked + LIMIT_RAW)
+
+    def ask_other_prices(self, put: PutStrategy, *, times: int, over: int = 1) -> None:
+        """Let the admin of a strategy take a price list of ours (two blocks).
+
+        At the strategy's shortest and longest period it asks ``times / over`` of what is asked now, rounded down.
+        """
+        price = interface("HergePut").function("calculateNegativepnlAndPositivepnl")
+        periods = [days * DAY_S for days in put.days]
+        asked = [self.twin.chain.read(put.address, price, 10**ETHER_DECIMALS, period_s, [])[1] for period_s in periods]
+        self.set_pricer(put, _deploy_pricer(self.twin, periods, [premium * times // over for premium in asked]))
+
     def withdraw(self, raw: int) -> None:
         """Let the admin take dollars out of the treasury.
 
@@ -139,17 +156,18 @@ class LocalHerge:
             self.twin.fund(PAYOFF_POOL, arbitrum.USDC_E, raw - held)
         self._send(COVER_POOL, interface("HergeCover").function("setCover").call_data(raw))
 
+    def empty_cover(self) -> None:
+        """Let whoever holds the cover pool's dollars have none (one block)."""
+        (holder,) = self.twin.chain.read(COVER_POOL, interface("HergeCover").function("payoffPool"))
+        self.twin.chain.impersonate(holder)
+        away = interface("Token").function("transfer").call_data(BANKER, self.twin.balance_raw(holder, arbitrum.USDC_E))
+        self.twin.chain.mine_all_succeed([LocalTx(sender=holder, to=arbitrum.USDC_E, data=away)])
+
     def _send(self, to: str, data: str) -> None:
-        self.twin.chain.mine_all_succeed([LocalTx(sender=BANKER, to=to, data=data)])
+        self.twin.chain.mine_all_succeed([LocalTx(sender=self.admin, to=to, data=data)])
 
     def _address(self, of: str, getter: str) -> str:
-        data = interface("HergePut").function(getter).call_data()
-        (found,) = (
-            interface("HergePut")
-            .function(getter)
-            .decode(self.twin.chain.rpc.call("eth_call", {"to": of, "input": data}, "latest"))
-        )
-        return str(found)
+        return str(self.twin.chain.read(of, interface("HergePut").function(getter))[0])
 
 
 def put_herge(twin: Twin, price: float, *, treasury_raw: int, puts: Sequence[PutStrategy] = PUTS) -> LocalHerge:
@@ -185,12 +203,16 @@ def put_herge(twin: Twin, price: float, *, treasury_raw: int, puts: Sequence[Put
 
 def _place_put(twin: Twin, put: PutStrategy) -> None:
     (first, low), (last, high) = put.prices
-    line = encode(("uint256",) * 5, (10**ETHER_DECIMALS, first * DAY_S, last * DAY_S, low, high)).hex()
-    code = creation_code("HergePricer") + line
-    block = twin.chain.mine_all_succeed([LocalTx(sender=BANKER, to=None, data=code, gas=_GAS)])
-    pricer = str(block.receipts[0]["contractAddress"])
+    pricer = _deploy_pricer(twin, (first * DAY_S, last * DAY_S), (low, high))
     arguments = encode(
         ("address", "address", "uint256", "uint8", "uint16", "uint48", "uint48"),
         (arbitrum.ETH_USD, pricer, LIMIT_RAW, ETHER_DECIMALS, put.scale, put.days[0] * DAY_S, put.days[1] * DAY_S),
     )
     place(twin.chain, put.address, creation_code("HergePut") + arguments.hex(), owner=BANKER)
+
+
+def _deploy_pricer(twin: Twin, periods_s: Sequence[int], prices: Sequence[int]) -> str:
+    line = encode(("uint256",) * 5, (10**ETHER_DECIMALS, *periods_s, *prices)).hex()
+    code = creation_code("HergePricer") + line
+    block = twin.chain.mine_all_succeed([LocalTx(sender=BANKER, to=None, data=code, gas=_GAS)])
+    return str(block.receipts[0]["contractAddress"])

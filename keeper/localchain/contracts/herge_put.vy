@@ -7,7 +7,7 @@
      both divisions of the payoff rounding down, the strike being the feed's answer at the purchase, a price scale that no
      function tells, `strategyData` in the storage slot where the real build has it, a reserve of k percent of the premium,
      a payoff and an availability that do not look at the expiry.
-     Not claimed: the prices, roles (one admin stands for all), the limit controller's further limit, exercise windows.
+     Not claimed: the prices, roles but the admin's (and how they are given), the limit controller's further limit, exercise windows.
 """
 
 interface Pricer:
@@ -46,6 +46,7 @@ event Acquired:
 event SetLimit:
     limit: uint256
 
+DEFAULT_ADMIN_ROLE: constant(bytes32) = empty(bytes32)
 SETTLEMENT_UNIT: constant(uint256) = 10**6
 SCALE_UNIT: constant(uint256) = 10**4
 STRATEGY_DATA_SLOT: constant(uint256) = 7
@@ -58,8 +59,8 @@ words: uint256[2**256 - 64]
 priceProvider: public(immutable(address))
 SPOT_UNIT: immutable(uint256)
 PRICE_SCALE: immutable(uint256)
-ADMIN: immutable(address)
 
+hasRole: public(HashMap[bytes32, HashMap[address, bool]])
 pool: public(address)
 pricer: public(address)
 lockedLimit: public(uint256)
@@ -79,7 +80,7 @@ def __init__(
     _min_period: uint48,
     _max_period: uint48,
 ):
-    ADMIN = msg.sender
+    self.hasRole[DEFAULT_ADMIN_ROLE][msg.sender] = True
     priceProvider = _feed
     SPOT_UNIT = 10 ** convert(_spot_decimals, uint256)
     PRICE_SCALE = convert(_scale, uint256)
@@ -230,20 +231,20 @@ def isPayoffAvailable(_id: uint256, _caller: address, _recipient: address) -> bo
 
 @external
 def setPricer(_pricer: address):
-    assert msg.sender == ADMIN, "not the admin"
+    assert self.hasRole[DEFAULT_ADMIN_ROLE][msg.sender], "not the admin"
     self.pricer = _pricer
 
 
 @external
 def setLimit(_limit: uint256):
-    assert msg.sender == ADMIN, "not the admin"
+    assert self.hasRole[DEFAULT_ADMIN_ROLE][msg.sender], "not the admin"
     self.lockedLimit = _limit
     log SetLimit(limit=_limit)
 
 
 @external
 def setK(_k: uint48):
-    assert msg.sender == ADMIN, "not the admin"
+    assert self.hasRole[DEFAULT_ADMIN_ROLE][msg.sender], "not the admin"
     self.k = _k
 
 
@@ -252,6 +253,6 @@ def setPeriods(_min_period: uint48, _max_period: uint48):
     """
     @notice What the real one has as one call of a pair.
     """
-    assert msg.sender == ADMIN, "not the admin"
+    assert self.hasRole[DEFAULT_ADMIN_ROLE][msg.sender], "not the admin"
     self.minPeriod = _min_period
     self.maxPeriod = _max_period

@@ -6,7 +6,7 @@
 @dev Kept: selectors, events, revert strings and their order, the premium taken by `transferFrom` (so that the allowance is the
      only price limit), reserves of premium and not of payoff, the payout's own check after the cover was asked to fill up,
      `unlock` by anybody strictly after the expiry, `payOff` strictly before it, the admin's withdrawal.
-     Not claimed: roles (one admin stands for all), the delay of an epoch before a strategy is connected.
+     Not claimed: roles but the admin's (and how they are given), the delay of an epoch before a strategy is connected.
      What a token says when it refuses is the token's own: USDC.e says "ERC20: ..." where the local token does not.
 """
 
@@ -48,6 +48,7 @@ event Paid:
 event Replenished:
     amount: uint256
 
+DEFAULT_ADMIN_ROLE: constant(bytes32) = empty(bytes32)
 UNLOCKED: constant(uint8) = 0
 LOCKED: constant(uint8) = 1
 
@@ -55,8 +56,8 @@ token: public(immutable(address))
 manager: public(immutable(address))
 coverPool: public(immutable(address))
 maxLockupPeriod: public(immutable(uint256))
-ADMIN: immutable(address)
 
+hasRole: public(HashMap[bytes32, HashMap[address, bool]])
 lockedLiquidity: public(HashMap[uint256, LockedLiquidity])
 lockedByStrategy: public(HashMap[address, uint256])
 acceptedStrategy: public(HashMap[address, bool])
@@ -67,7 +68,7 @@ totalLocked: public(uint256)
 
 @deploy
 def __init__(_token: address, _manager: address, _max_lockup: uint256, _cover_pool: address, _benchmark: uint256):
-    ADMIN = msg.sender
+    self.hasRole[DEFAULT_ADMIN_ROLE][msg.sender] = True
     token = _token
     manager = _manager
     maxLockupPeriod = _max_lockup
@@ -174,18 +175,18 @@ def unlock(_id: uint256):
 
 @external
 def connectStrategy(_strategy: address):
-    assert msg.sender == ADMIN, "not the admin"
+    assert self.hasRole[DEFAULT_ADMIN_ROLE][msg.sender], "not the admin"
     extcall Strategy(_strategy).connect()
     self.acceptedStrategy[_strategy] = True
 
 
 @external
 def withdraw(_to: address, _amount: uint256):
-    assert msg.sender == ADMIN, "not the admin"
+    assert self.hasRole[DEFAULT_ADMIN_ROLE][msg.sender], "not the admin"
     self._pay(_to, _amount)
 
 
 @external
 def setBenchmark(_value: uint256):
-    assert msg.sender == ADMIN, "not the admin"
+    assert self.hasRole[DEFAULT_ADMIN_ROLE][msg.sender], "not the admin"
     self.benchmark = _value
