@@ -13,12 +13,12 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from keeper.adapters.evm.rpc import Rpc
+from keeper.adapters.evm.rpc import Rpc, without_keys
 from keeper.core.model.errors import ConfigError, Transient
 
 MAINNET_CHAIN_ID = 1
@@ -108,8 +108,8 @@ class AnvilOptions:
     genesis_timestamp_s: int = DEFAULT_TIMESTAMP
     base_fee_wei: int = 500_000_000
     """Base fee of the first block; it then moves as on mainnet unless it is set."""
-    fork_url: str | None = None
-    """Another node whose state is read on demand."""
+    fork_url: str | None = field(default=None, repr=False)
+    """Another node whose state is read on demand; may carry a key."""
 
     def arguments(self) -> list[str]:
         """Command line of anvil, program name left out."""
@@ -190,7 +190,10 @@ class Anvil:
 
     def _last_words(self) -> str:
         self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        said = self._log.read().decode(errors="replace").strip()
+        if url := self.options.fork_url:
+            said = without_keys(said, url)
+        lines = said.splitlines()
         return lines[-1] if lines else "it said nothing"
 
     def _await_port(self) -> int:

@@ -61,6 +61,16 @@ def endpoint_name(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
+def without_keys(text: str, url: str) -> str:
+    """Somebody else's words about ``url``, with no part of it that may be a key: :func:`endpoint_name` in its place."""
+    parts = urlsplit(url)
+    login, path = parts.netloc.rpartition("@")[0], parts._replace(scheme="", netloc="").geturl()
+    for part, name in ((url, endpoint_name(url)), (login, "..."), (path, "/...")):
+        if len(part) > 1:
+            text = text.replace(part, name)
+    return text
+
+
 @functools.cache
 def _certificates() -> ssl.SSLContext:
     # Reading the authorities takes tens of milliseconds: once a process, not once a client.
