@@ -1,10 +1,10 @@
-"""What several folders of tests share: the twin on a local chain, and the recorded market day."""
+"""What several folders of tests share: the twin on a local chain, the recorded market day, and reports without keys."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from keeper.localchain.anvil import Anvil, AnvilOptions
 from keeper.localchain.twin import Twin, running_base, running_twin
+from tests.nodes import hide_addresses
 
 # A neighbour on the machine must not turn a slow example into a failure, and no machine is left with another one's luck.
 settings.register_profile("keeper", deadline=None, derandomize=True)
@@ -24,6 +25,15 @@ os.environ.pop("COLUMNS", None)
 # A background job of a shell ignores Ctrl-C, and so would every program that it starts; ours must not.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """No report tells the address of a node that a person named: keys are in it."""
+    report = yield
+    hide_addresses(report)
+    return report
+
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -64,17 +64,18 @@ class GammaBench(ChainBench):
     quote: ClassVar[Token] = USDC
     opening: ClassVar[Decimal] = PRICE
     price: Decimal = PRICE
+    rules: OpynRules = RULES
 
     @property
     def owner(self) -> str:
-        return OWNER
+        return self.rules.wallet
 
     @property
     def twin(self) -> Twin:
         return self.local.twin
 
     def venue(self, orders: OrderBook | None = None, **change: object) -> Opyn:
-        return Opyn(replace(RULES, **change), self.rpc, orders)
+        return Opyn(replace(self.rules, **change), self.rpc, orders)
 
     def misconfigured(self, token: str, decimals: int) -> Opyn:
         return self.venue(**{token: replace(getattr(RULES, token), decimals=decimals)})

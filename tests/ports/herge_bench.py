@@ -14,6 +14,7 @@ from keeper.adapters.options.hegic_terms import HergeGuards, HergeMarket, HergeS
 from keeper.core.model.option import CloseHow, HedgeWant, OptionKind
 from keeper.core.model.token import Token, TokenAmount
 from keeper.localchain import arbitrum, herge
+from keeper.localchain.accounts import DEVELOPER_ACCOUNTS
 from keeper.localchain.anvil import AnvilOptions
 from keeper.localchain.artifacts import interface
 from keeper.localchain.mainnet import MULTICALL3
@@ -24,6 +25,7 @@ from tests.ports.venues import Ability
 DAY_S = 86_400
 PRICE = Decimal(2_500)
 TREASURY_RAW = 50_000 * 10**6
+OWNER_RAW = 100_000 * 10**6
 WETH = Token(address=arbitrum.WETH, symbol="WETH", decimals=18)
 USDC_E = Token(address=arbitrum.USDC_E, symbol="USDC.e", decimals=6)
 MARKET = HergeMarket(
@@ -64,17 +66,19 @@ class HergeBench(ChainBench):
     quote: ClassVar[Token] = USDC_E
     opening: ClassVar[Decimal] = PRICE
     price: Decimal = PRICE
+    buyer: str = DEVELOPER_ACCOUNTS[1].address
+    where: HergeMarket = MARKET
 
     @property
     def owner(self) -> str:
-        return self.twin.accounts[1].address
+        return self.buyer
 
     @property
     def twin(self) -> Twin:
         return self.local.twin
 
     def venue(self, guards: HergeGuards | None = None, **change: object) -> Hegic:
-        return Hegic(replace(MARKET, **change), self.rpc, holder=self.owner, guards=guards)
+        return Hegic(replace(self.where, **change), self.rpc, holder=self.owner, guards=guards)
 
     def misconfigured(self, token: str, decimals: int) -> Hegic:
         return self.venue(**{token: replace(getattr(MARKET, token), decimals=decimals)})
@@ -113,7 +117,10 @@ class HergeBench(ChainBench):
     def pause(self, way: str, *, paused: bool = True) -> None:
         del way
         for put in herge.PUTS:
-            self.local.set_limit(put, 0 if paused else herge.LIMIT_RAW)
+            if paused:
+                self.local.set_limit(put, 0)
+            else:
+                self.local.reopen(put)
 
     def go_to(self, time_s: int) -> None:
         self.twin.chain.mine(timestamp_s=time_s)
@@ -130,5 +137,5 @@ def running_herge_bench() -> Generator[HergeBench]:
         with closing(Rpc(twin.rpc_url)) as rpc:
             bench = HergeBench(local=local, rpc=rpc)
             twin.chain.impersonate(bench.owner)
-            twin.fund(bench.owner, arbitrum.USDC_E, 100_000 * 10**6)
+            twin.fund(bench.owner, arbitrum.USDC_E, OWNER_RAW)
             yield bench
