@@ -41,7 +41,7 @@ node_modules/.ready: package.json package-lock.json
 	@npm ci --silent
 	@touch $@
 
-.PHONY: help demo test test-long check format lock parity-long bench evidence clean
+.PHONY: help demo test test-long test-outside check format lock parity-long bench evidence clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -55,6 +55,9 @@ test: .venv/.dev node_modules/.ready ## the core, the chain, the commands; ARGS=
 
 test-long: .venv/.dev node_modules/.ready ## the rest: kills between any two writes, searches killed, days replayed on the chain
 	@$(PYTEST) -m long $(ARGS)
+
+test-outside: .venv/.dev node_modules/.ready ## the option venues' own bytecode, on forks of the nodes in KEEPER_FORK_RPC (Ethereum) and KEEPER_FORK_RPC_ARBITRUM
+	@$(BIN)/python -m pytest -n 0 -m outside $(ARGS)
 
 check: .venv/.dev ## style, types, import rules
 	@$(BIN)/ruff check .
