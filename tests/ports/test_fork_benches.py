@@ -22,7 +22,7 @@ from keeper.core.model.errors import ConfigError
 from keeper.localchain import arbitrum, gamma, herge, otoken_market
 from keeper.localchain.anvil import AnvilOptions
 from keeper.localchain.artifacts import interface
-from keeper.localchain.chain import LocalChainError
+from keeper.localchain.chain import LocalChainError, LocalTx
 from keeper.localchain.chainlink import ETH_USD, put_feed
 from keeper.localchain.forks import ADMIN_ROLE, account_of_ours, grant_admin, running_fork
 from keeper.localchain.twin import BANKER, Twin, running_twin
@@ -40,11 +40,15 @@ pytestmark = pytest.mark.chain
 
 @contextmanager
 def ethereum() -> Generator[Twin]:
-    """Gamma as others left it: paused, with a series of theirs and another price."""
+    """Gamma as others left it: paused by two who are not its owner, with a series of theirs and another price."""
     with running_twin() as twin:
         local = gamma.put_gamma(twin, put_feed(twin, ETH_USD, 1_234.5), locking_s=400, dispute_s=5_000)
         otoken_market.put_airswap(twin)
         local.write(local.create_series(1_000.0, gamma.expiry_after(twin.chain.timestamp_s(), OLD_SERIES_DAYS)), BANKER, 10**8)
+        setters = [interface("GammaController").function(f"set{which}Pauser") for which in ("Full", "Partial")]
+        pausers = [account_of_ours(which) for which in ("full pauser", "partial pauser")]
+        calls = [setter.call_data(pauser) for setter, pauser in zip(setters, pausers, strict=True)]
+        twin.chain.mine_all_succeed([LocalTx(sender=BANKER, to=gamma.CONTROLLER, data=data) for data in calls])
         local.pause(fully=False)
         local.pause(fully=True)
         yield twin

@@ -88,6 +88,18 @@ def __init__(_address_book: address):
 
 
 @external
+def setFullPauser(_pauser: address):
+    assert msg.sender == self.owner, "Ownable: caller is not the owner"
+    self.fullPauser = _pauser
+
+
+@external
+def setPartialPauser(_pauser: address):
+    assert msg.sender == self.owner, "Ownable: caller is not the owner"
+    self.partialPauser = _pauser
+
+
+@external
 def setSystemFullyPaused(_paused: bool):
     assert msg.sender == self.fullPauser, "C1"
     self.systemFullyPaused = _paused
