@@ -9,7 +9,7 @@ import pytest
 
 from keeper.app.cli import phrases
 from keeper.core.strategy import gates, triggers
-from keeper.core.strategy.hedge import funding, lean, orders, proposal, synthetic, uncovered, wake
+from keeper.core.strategy.hedge import beside, funding, lean, orders, proposal, synthetic, uncovered, wake
 
 
 def _is_trigger(value: object) -> bool:
@@ -20,7 +20,7 @@ TRIGGERS = [value for name, value in vars(triggers).items() if name.isupper() an
 GATES = re.findall(r'_veto\("(\w+)"', inspect.getsource(gates))
 HEDGE_TRIGGERS = [
     value
-    for module in (funding, lean, orders, proposal, synthetic, wake)
+    for module in (beside, funding, lean, orders, proposal, synthetic, wake)
     for value in vars(module).values()
     if _is_trigger(value)
 ]

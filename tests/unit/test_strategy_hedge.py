@@ -417,4 +417,4 @@ def test_a_mandate_that_no_put_can_keep_raises_nothing():
 @pytest.mark.parametrize("state", list(PositionState))
 def test_only_options_that_can_still_pay_count_against_the_loss(state):
     live = state in {PositionState.OPEN, PositionState.ITM_EXERCISABLE}
-    assert len(vanillas((held(state=state),), rules())) == live
+    assert len(vanillas(seen(protection=ProtectionView(positions=(held(state=state),), quotes=(), absent=())))) == live

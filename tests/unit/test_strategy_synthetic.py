@@ -105,11 +105,13 @@ def test_otherwise_the_put_itself_is_bought_and_nothing_sold(change):
     assert sales(made) == []
 
 
-def test_against_holding_it_is_reported_and_not_done():
+def test_it_is_done_by_either_measure_and_the_breach_is_told():
     at, by = market(by=one_tier(against=Against.HOLDING))
     made = decided(at, by)
-    assert "hedge_parity" in triggers(made)
-    assert sales(made) == []
+    assert {"hedge_parity", "hedge_synthetic"} <= triggers(made)
+    (bought,), (sold,) = purchases(made), sales(made)
+    assert [leg.kind for leg in bought.quote.contract.legs] == [OptionKind.CALL]
+    assert (bought.stands_for, sold.sold) == (OptionKind.PUT, SIZE)
 
 
 def test_budget_dear_and_suspicious_hold_for_what_both_cost_together():
@@ -155,8 +157,6 @@ def test_calls_are_asked_for_only_where_as_much_base_lies_idle():
     poor = replace(at, wallet=wallet(20_000 * 10**6, native_wei=ETHER // 2))
     (less,) = wanted_quotes(poor, told(by, NOW_S), by)
     assert less.kinds == (OptionKind.PUT,)
-    holding = one_tier(fee_share=0.001, least_part=0.0, against=Against.HOLDING)
-    assert all(len(one.kinds) == 1 for one in wanted_quotes(at, told(holding, NOW_S), holding))
 
 
 # ---- in what order, and what is left
@@ -229,46 +229,50 @@ def test_a_sale_that_failed_is_tried_again_and_no_second_call_is_bought():
     missed = NotDone(why="reverted", tx_hashes=("0x2",), gas_wei=1)
     stages = (StageRecord(kind=StageKind.PROTECT, outcome=paid(made)), StageRecord(kind=StageKind.SWAP, outcome=missed))
     then = advance(at, told(by, NOW_S), made, stages, by)
-    assert then.hedge.unsold_raw == SIZE.raw
+    assert then.hedge.beside_raw == SIZE.raw
     positions = ProtectionView(positions=(call_of(made),), quotes=at.protection.quotes, absent=())
     following = replace(at, memory=then, protection=positions)
     again = decided(following, by)
     assert [move.sold for move in sales(again)] == [SIZE]
     assert not purchases(again)
-    assert "hedge_unsold" in triggers(again)
+    assert "hedge_beside" in triggers(again)
     sold = StageRecord(kind=StageKind.SWAP, outcome=done(TokenAmount(token=WETH, raw=-SIZE.raw)))
-    assert advance(following, told(by, NOW_S), again, (sold,), by).hedge.unsold_raw == 0
-    assert advance(following, told(by, NOW_S), again, (), by).hedge.unsold_raw == SIZE.raw
+    assert advance(following, told(by, NOW_S), again, (sold,), by).hedge.beside_raw == 0
+    assert advance(following, told(by, NOW_S), again, (), by).hedge.beside_raw == SIZE.raw
     gone = replace(following, protection=ProtectionView(positions=(), quotes=(), absent=()))
-    assert advance(gone, told(by, NOW_S), decided(gone, by), (), by).hedge.unsold_raw == 0
+    assert advance(gone, told(by, NOW_S), decided(gone, by), (), by).hedge.beside_raw == 0
     silent = NoQuote(venue="shop", reason=NoQuoteReason.UNREACHABLE, note="")
     unknown = replace(gone, protection=replace(gone.protection, absent=(silent,)))
     assert not sales(decided(unknown, by))
-    assert advance(unknown, told(by, NOW_S), decided(unknown, by), (), by).hedge.unsold_raw == SIZE.raw
+    assert advance(unknown, told(by, NOW_S), decided(unknown, by), (), by).hedge.beside_raw == SIZE.raw
     spent = decided(replace(following, wallet=wallet(20_000 * 10**6, native_wei=ETHER // 2)), by)
     assert not sales(spent)
-    assert "hedge_unsold" in triggers(spent)
+    assert "hedge_beside" in triggers(spent)
 
 
 def test_a_purchase_that_failed_leaves_nothing_to_sell():
     at, by, made, _ = planned()
     missed = StageRecord(kind=StageKind.PROTECT, outcome=NotDone(why="dearer", tx_hashes=(), gas_wei=0))
     then = advance(at, told(by, NOW_S), made, (missed,), by).hedge
-    assert (then.unsold_raw, then.premiums) == (0, ())
+    assert (then.beside_raw, then.premiums) == (0, ())
 
 
-def test_against_cash_a_held_call_covers_the_put_s_need_and_what_it_cost_beyond_parity_is_its_premium():
+def test_a_call_that_was_bought_for_one_covers_the_put_s_need_and_what_it_cost_beyond_parity_is_its_premium():
     at, by, made, _ = planned()
     stages = (StageRecord(kind=StageKind.PROTECT, outcome=paid(made)), StageRecord(kind=StageKind.SWAP, outcome=done()))
-    (premium,) = advance(at, told(by, NOW_S), made, stages, by).hedge.premiums
+    then = advance(at, told(by, NOW_S), made, stages, by)
+    (premium,) = then.hedge.premiums
     strike, price = float(purchases(made)[0].quote.contract.legs[0].strike), protected_price(at, by)
     beyond = purchases(made)[0].quote.cost.raw / 10**6 - 0.7 * (price - strike)
     assert premium.raw / 10**6 == pytest.approx(beyond, abs=1e-5)
     mine = (call_of(made),)
-    known = replace(at, protection=ProtectionView(positions=mine, quotes=(), absent=()))
-    assert needs(known, by)[0].held == pytest.approx(0.7)
-    assert [one.kind for one in vanillas(mine, by)] == [OptionKind.PUT]
-    assert [one.kind for one in vanillas(mine, one_tier(against=Against.HOLDING))] == [OptionKind.CALL]
+    known = replace(at, memory=then, protection=ProtectionView(positions=mine, quotes=(), absent=()))
+    for measure in Against:
+        assert needs(known, one_tier(against=measure))[0].held == pytest.approx(0.7)
+    assert [one.kind for one in vanillas(known)] == [OptionKind.PUT]
+    forgotten = replace(known, memory=at.memory)
+    assert not needs(forgotten, by)[0].held
+    assert [one.kind for one in vanillas(forgotten)] == [OptionKind.CALL]
 
 
 # ---- carried out on paper
@@ -341,5 +345,5 @@ def settled(quoted, price):
 
 
 def test_on_paper_nothing_is_left_unsold_and_every_part_adds_up(run):
-    assert run.journal.memory().hedge.unsold_raw == 0
+    assert run.journal.memory().hedge.beside_raw == 0
     assert run.watch.parts.total == run.watch.value - run.watch.opened.value(run.watch.opened_mark)

@@ -48,7 +48,7 @@ REASONS: Mapping[str, Phrase] = {
         f"{found:,.2f} {unit}" + (f", which itself costs {limit:,.2f}" if limit else ", of which none is sold")
     ),
     "hedge_funding": lambda found, limit, unit: f"{found:,.2f} of {limit:,.2f} {unit}",
-    "hedge_unsold": lambda found, _limit, unit: f"{found:,.4f} {unit} are still held",
+    "hedge_beside": lambda found, _limit, unit: f"{found:,.4f} {unit}",
     "lean": lambda found, limit, unit: f"the lean is {found:.1%} {unit}, past {limit:.1%}",
     "hedge_ordered": lambda _found, _limit, _unit: "a person ordered it",
 }

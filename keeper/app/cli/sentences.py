@@ -89,7 +89,8 @@ def move(wanted: Move) -> str:
         case ExitAll():
             return f"exit {len(wanted.token_ids)} positions"
         case BuyProtection():
-            return f"buy {option(wanted.quote)} for the {wanted.tier} tier"
+            instead = f", in place of a {wanted.stands_for}" if wanted.stands_for is not None else ""
+            return f"buy {option(wanted.quote)} for the {wanted.tier} tier{instead}"
         case EndProtection():
             return f"{_WAYS[wanted.how]} {option(wanted.position)}"
         case TiltInventory():

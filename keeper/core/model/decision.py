@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from keeper.core.model.ladder import LayerKind, Regime, TargetLayer
-from keeper.core.model.option import CloseHow, OptionPosition, OptionQuote
+from keeper.core.model.option import CloseHow, OptionKind, OptionPosition, OptionQuote
 from keeper.core.model.token import TokenAmount
 
 
@@ -84,6 +84,8 @@ class BuyProtection:
     quote: OptionQuote
     max_cost: TokenAmount
     """Premium and fee together, raw units, rounded up."""
+    stands_for: OptionKind | None = None
+    """The other kind, where base is traded beside it to make it that; None: it stands for itself."""
     kind: Literal["buy"] = "buy"
 
 

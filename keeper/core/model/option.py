@@ -17,6 +17,11 @@ class OptionKind(StrEnum):
     CALL = "call"
     """When the price rises above the strike."""
 
+    @property
+    def other(self) -> OptionKind:
+        """A put of a call, and a call of a put."""
+        return OptionKind.CALL if self is OptionKind.PUT else OptionKind.PUT
+
 
 class Style(StrEnum):
     """When an option may be exercised."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from keeper.core.model.bar import HistoryRef
 from keeper.core.model.ladder import Ladder, LayerKind, Regime
-from keeper.core.model.option import NO_PROTECTION, ProtectionView
+from keeper.core.model.option import NO_PROTECTION, OptionKind, ProtectionView
 from keeper.core.model.pool import BlockRef, PoolView
 from keeper.core.model.token import TokenAmount
 
@@ -94,6 +95,23 @@ class Exercisable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandIn:
+    """So much of a held option that stands for the other kind: base was traded beside it, or is still to be.
+
+    Venue, kind, strike and expiry say which option; what a venue calls it may change from one look to the next.
+    """
+
+    venue: str
+    kind: OptionKind
+    """Of the option itself."""
+    strike: Decimal
+    """Tokens of the quote."""
+    expiry_s: int
+    raw: int
+    """Raw units of the base, > 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HedgeMemory:
     """What happened to protection in earlier cycles."""
 
@@ -107,10 +125,12 @@ class HedgeMemory:
     """Fees that were owed at the last cycle, in tokens of the quote."""
     exercisable: tuple[Exercisable, ...] = ()
     """What the last cycle left in the money and unexercised."""
-    unsold_raw: int = 0
-    """Base that was to be sold beside calls bought in place of puts and has not been, raw units."""
     venues: tuple[str, ...] = ()
     """Venues where options are held, in order of their names; one that does not answer stays known."""
+    stand_ins: tuple[StandIn, ...] = ()
+    """What is held in place of the other kind, one entry an option, oldest first; all else stands for itself."""
+    beside_raw: int = 0
+    """Base that is still to be sold (below 0: bought) beside what stands in, raw units."""
 
 
 NO_HEDGE_MEMORY = HedgeMemory()

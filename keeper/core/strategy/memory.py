@@ -22,11 +22,13 @@ from keeper.core.model.view import (
     find_reading,
 )
 from keeper.core.signals import names
+from keeper.core.strategy.hedge.beside import left_raw
 from keeper.core.strategy.hedge.budget import next_budget
 from keeper.core.strategy.hedge.carried import carried_out
 from keeper.core.strategy.hedge.deadline import left_exercisable
 from keeper.core.strategy.hedge.lean import is_steered
-from keeper.core.strategy.hedge.synthetic import premium_raw, unsold_raw
+from keeper.core.strategy.hedge.standing import standing_after
+from keeper.core.strategy.hedge.synthetic import premium_raw
 from keeper.core.strategy.sight import KINDS, drift_share, is_outside
 from keeper.core.strategy.targets import extent
 
@@ -79,7 +81,10 @@ def advance(
 
 
 def _hedge(view: MarketView, decision: Decision, stages: tuple[StageRecord, ...], policy: Policy) -> HedgeMemory:
-    """Premiums that were really paid, told by what their stages took, fees up to here, duties that are left, and where."""
+    """Premiums that were really paid, told by what their stages took, fees up to here, duties that are left, and what is held.
+
+    Of that where, and in place of what.
+    """
     done = [(move, outcome) for move, outcome in carried_out(decision, stages) if isinstance(move, BuyProtection)]
     bought = [
         Premium(timestamp_s=view.now_s, tier=move.tier, raw=premium_raw(move, _paid(outcome, policy), view, policy))
@@ -93,9 +98,14 @@ def _hedge(view: MarketView, decision: Decision, stages: tuple[StageRecord, ...]
         collected=collected,
         bought=tuple(bought),
         exercisable=left_exercisable(view, decision, stages, policy),
-        unsold_raw=unsold_raw(view, decision, stages, policy),
     )
-    return replace(following, venues=_venues(view, {move.quote.contract.venue for move, _ in done}))
+    standing = standing_after(view, decision, stages)
+    return replace(
+        following,
+        venues=_venues(view, {move.quote.contract.venue for move, _ in done}),
+        stand_ins=standing,
+        beside_raw=left_raw(view, decision, stages, policy, standing),
+    )
 
 
 def _venues(view: MarketView, bought_at: set[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Everything is priced at the protected price: the signal pool's time-weighted one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -69,6 +70,19 @@ def spare_raw(view: MarketView, policy: Policy, token: Token) -> int:
     """What of :func:`wallet_funds` is in one token of the pair, raw units."""
     amount0, amount1 = wallet_funds(view, policy)
     return amount0 if policy.pool(policy.signal_pool).token0.address == token.address else amount1
+
+
+def idle_raw(view: MarketView, policy: Policy, token: Token, total_quote: float) -> int:
+    """The same beyond what is kept to pay premiums from, which is quote, rounded **up**; negative while that is not full.
+
+    Args:
+        view: of the cycle.
+        policy: the rules.
+        token: of the pair.
+        total_quote: value of everything that may be placed, tokens of the quote.
+    """
+    kept = math.ceil(policy.hedge.reserve * total_quote * 10**token.decimals) if token.address == policy.quote.address else 0
+    return spare_raw(view, policy, token) - kept
 
 
 def raw_to_quote(policy: Policy, price: float, amount0: float, amount1: float) -> float:

@@ -12,7 +12,8 @@ from keeper.core.quant.black_scholes import greeks, option_price
 from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.quant.replication import ladder_delta, ladder_gamma
 from keeper.core.strategy.hedge.deadline import worth_of
-from keeper.core.strategy.hedge.exposure import LIVE, band_of
+from keeper.core.strategy.hedge.exposure import band_of
+from keeper.core.strategy.hedge.standing import LIVE
 from keeper.core.strategy.valuation import protected_price, raw_to_quote, worth
 
 OPTIONS, TOTAL = "options", "total"

@@ -53,7 +53,6 @@ def next_budget(
     collected: bool,
     bought: tuple[Premium, ...],
     exercisable: tuple[Exercisable, ...],
-    unsold_raw: int,
 ) -> HedgeMemory:
     """Protection's part of the memory that the next cycle starts from.
 
@@ -64,7 +63,6 @@ def next_budget(
         collected: whether the cycle collected fees, so that what is owed begins anew.
         bought: premiums of the cycle.
         exercisable: what is held in the money after it, and pays only until a deadline.
-        unsold_raw: base that is still to be sold beside calls, raw units.
     """
     owed = _owed(view, policy)
     return HedgeMemory(
@@ -73,7 +71,6 @@ def next_budget(
         fees_quote=_trailing(view, policy, owed),
         uncollected_quote=0.0 if collected else owed,
         exercisable=exercisable,
-        unsold_raw=unsold_raw,
     )
 
 

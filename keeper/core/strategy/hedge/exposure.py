@@ -9,19 +9,15 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from keeper.core.model.hedge import Against
 from keeper.core.model.ladder import Position
-from keeper.core.model.option import Leg, OptionContract, OptionKind, OptionPosition, PositionState
+from keeper.core.model.option import Leg, OptionContract, OptionKind
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import MarketView
 from keeper.core.quant.replication import Band, Vanilla
 from keeper.core.signals.prices import price_at_tick
+from keeper.core.strategy.hedge.standing import LIVE, parts
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
-
-
-LIVE = frozenset({PositionState.OPEN, PositionState.ITM_EXERCISABLE})
-"""States in which what an option pays still follows the price."""
 
 
 def bands(view: MarketView, policy: Policy) -> tuple[Band, ...]:
@@ -37,21 +33,14 @@ def band_of(position: Position, policy: Policy) -> Band:
     return Band(liquidity=position.liquidity / unit, lower=lower, upper=upper)
 
 
-def vanillas(positions: tuple[OptionPosition, ...], policy: Policy) -> tuple[Vanilla, ...]:
+def vanillas(view: MarketView) -> tuple[Vanilla, ...]:
     """Held options that can still pay, leg by leg, in tokens of the base; what bends over a range counts at its strike.
 
-    Against cash a call counts as the put that it was bought in place of: the base sold beside it is not there to lose either.
+    Each as what it stands for: the base traded beside a call or a put is not part of the ladder, whose loss they are set
+    against.
     """
-    unit = 10**policy.base.decimals
-    is_cash = policy.hedge.against is Against.CASH
-    return tuple(
-        [
-            Vanilla(OptionKind.PUT if is_cash else leg.kind, float(leg.strike), float(leg.ratio) * position.size.raw / unit)
-            for position in positions
-            if position.state in LIVE
-            for leg in position.contract.legs
-        ]
-    )
+    live = [position for position in view.protection.positions if position.state in LIVE]
+    return tuple([Vanilla(one.kind, float(one.leg.strike), one.size) for one in parts(live, view.memory.hedge.stand_ins)])
 
 
 def ladder_values(ladder: Sequence[Band], prices: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from keeper.core.model.decision import Reason, TiltInventory, Veto
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView
-from keeper.core.strategy.hedge.synthetic import sale_vetoes
+from keeper.core.strategy.hedge.beside import sale_vetoes
 from keeper.core.strategy.valuation import protected_price, spare_raw
 
 FUNDING = "hedge_funding"

@@ -30,7 +30,7 @@ from keeper.core.strategy.hedge.needs import Need, needs, reference_volatility, 
 from keeper.core.strategy.hedge.offers import Offer, offers_for
 from keeper.core.strategy.hedge.proposal import Left, budget_vetoes, left_to_spend
 from keeper.core.strategy.hedge.synthetic import most
-from keeper.core.strategy.valuation import raw_to_quote, spare_raw, wei_to_quote
+from keeper.core.strategy.valuation import idle_raw, raw_to_quote, spare_raw, wei_to_quote
 
 LEAN = "lean"
 AIM = 0.9
@@ -193,8 +193,7 @@ def _by_fees(view: MarketView, policy: Policy, sold: Token, wanted_raw: int, pri
 
 def _by_wallet(view: MarketView, policy: Policy, sold: Token, wanted_raw: int, price: float, total_quote: float) -> Way | None:
     """Idle funds of the side in excess are sold: base beyond what is kept for gas, quote beyond what is kept for premiums."""
-    kept = math.ceil(policy.hedge.reserve * total_quote * 10**sold.decimals) if sold.address == policy.quote.address else 0
-    raw = min(spare_raw(view, policy, sold) - kept, wanted_raw)
+    raw = min(idle_raw(view, policy, sold, total_quote), wanted_raw)
     return _sale(view, policy, TokenAmount(token=sold, raw=raw), (), price)
 
 

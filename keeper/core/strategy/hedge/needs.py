@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from keeper.core.model.hedge import Against, Anchor, TierPolicy
 from keeper.core.model.ladder import LayerKind
-from keeper.core.model.option import HedgeWant, Leg, OptionKind, OptionPosition, PositionState
+from keeper.core.model.option import HedgeWant, Leg, OptionKind, OptionPosition
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView, Quality, SignalReading, find_reading
@@ -29,14 +29,14 @@ from keeper.core.signals import names
 from keeper.core.strategy.caution import caution
 from keeper.core.strategy.hedge.budget import budget, funds
 from keeper.core.strategy.hedge.exposure import band_of, bands, vanillas
+from keeper.core.strategy.hedge.standing import LIVE, parts
 from keeper.core.strategy.hedge.wake import awake_before_quotes, mandate, walked_part
-from keeper.core.strategy.valuation import fees_quote, protected_price, spare_raw, worth
+from keeper.core.strategy.valuation import fees_quote, idle_raw, protected_price, spare_raw, worth
 
 STRIKE_REACH = 0.08
 """A contract fits a need when its strike lies within this fraction of the wanted one."""
 COVERED = 0.8
 """A tier that holds this part of what it wants is left alone: sizes wobble with the price."""
-_PAYING = (PositionState.OPEN, PositionState.ITM_EXERCISABLE)
 _BPS = 10_000
 _LOT = 0.001
 """Tokens of the base: finer than any venue's own."""
@@ -89,6 +89,7 @@ class _Seen:
             ours.ladder is theirs.ladder
             and ours.pools is theirs.pools
             and ours.protection.positions is theirs.protection.positions
+            and ours.memory.hedge.stand_ins is theirs.memory.hedge.stand_ins
             and ours.now_s == theirs.now_s
             and self.policy is other.policy
         )
@@ -141,7 +142,7 @@ def _quantity(need: Need, view: MarketView, policy: Policy, volatility: float) -
         accrued=fees_quote(policy, price, view.ladder.positions),
         floor=floor,
         cap=hedge.loss_cap * ladder_value(ladder, price),
-        options=vanillas(view.protection.positions, policy),
+        options=vanillas(view),
     )
     return sized.quantity if isinstance(sized, Sizing) else None
 
@@ -247,23 +248,17 @@ def _break_even(view: MarketView, policy: Policy, ladder: Sequence[Band], price:
 
 
 def _with_held(found: Sequence[Need], view: MarketView, policy: Policy) -> tuple[Need, ...]:
-    """The needs with every held option counted for the one of its kind whose strike is nearest.
-
-    Against cash a call counts for puts: it was bought in place of one, beside a sale of as much of the base.
-    """
-    held, unit = [0.0] * len(found), 10**policy.base.decimals
+    """The needs with every held option counted for the one of the kind that it stands for whose strike is nearest."""
+    held = [0.0] * len(found)
     rolled_s = view.now_s + policy.hedge.roll_before_s
     nearest: dict[tuple[bool, Decimal], int | None] = {}
-    for position in view.protection.positions:
-        if not _counts(position, rolled_s):
-            continue
-        for leg in position.contract.legs:
-            kind = OptionKind.PUT if policy.hedge.against is Against.CASH else leg.kind
-            key = kind is OptionKind.PUT, leg.strike
-            if key not in nearest:
-                nearest[key] = _nearest(found, kind, leg)
-            if (place := nearest[key]) is not None:
-                held[place] += float(leg.ratio) * position.size.raw / unit
+    counting = [position for position in view.protection.positions if _counts(position, rolled_s)]
+    for kind, leg, size in parts(counting, view.memory.hedge.stand_ins):
+        key = kind is OptionKind.PUT, leg.strike
+        if key not in nearest:
+            nearest[key] = _nearest(found, kind, leg)
+        if (place := nearest[key]) is not None:
+            held[place] += size
     return tuple([need._replace(held=covered) for need, covered in zip(found, held, strict=True)])
 
 
@@ -277,7 +272,7 @@ def _nearest(found: Sequence[Need], kind: OptionKind, leg: Leg) -> int | None:
 def _counts(position: OptionPosition, rolled_s: int) -> bool:
     """Whether a held option still protects: it can pay, and ends after the time up to which options are replaced."""
     expiry_s = position.contract.expiry_s
-    return position.state in _PAYING and (expiry_s is None or expiry_s > rolled_s)
+    return position.state in LIVE and (expiry_s is None or expiry_s > rolled_s)
 
 
 def premium_each(need: Need, view: MarketView, policy: Policy, volatility: float) -> float:
@@ -327,19 +322,27 @@ def _accepted(policy: Policy) -> float:
 def want_of(need: Need, view: MarketView, policy: Policy, size: float) -> HedgeWant | None:
     """What to ask the venues for, for so much of a need (tokens of the base); None when that is nothing.
 
-    For a put calls too, where they could be made into it: as much of the base lies idle.
+    The other kind too, where it could be made into this one.
     """
     raw = math.floor(size * 10**policy.base.decimals)
     if raw <= 0:
         return None
-    is_put_for_cash = need.kind is OptionKind.PUT and policy.hedge.against is Against.CASH
-    can_sell = is_put_for_cash and spare_raw(view, policy, policy.base) >= raw
     tier, strike, reach = need.tier, Decimal(need.strike), Decimal(STRIKE_REACH)
     return HedgeWant(
-        kinds=(OptionKind.PUT, OptionKind.CALL) if can_sell else (need.kind,),
+        kinds=tuple(OptionKind) if _can_be_made(need.kind, raw, view, policy) else (need.kind,),
         strike_from=strike * (1 - reach),
         strike_to=strike * (1 + reach),
         expiry_from_s=view.now_s + tier.tenor_from_s,
         expiry_to_s=view.now_s + tier.tenor_to_s,
         size=TokenAmount(token=policy.base, raw=raw),
     )
+
+
+def _can_be_made(kind: OptionKind, raw: int, view: MarketView, policy: Policy) -> bool:
+    """Whether the other kind and a trade of so much of the base could come to this one: base, or its price, lies idle."""
+    if view.memory.hedge.beside_raw:
+        return False
+    if kind is OptionKind.PUT:
+        return spare_raw(view, policy, policy.base) >= raw
+    price_raw: float = raw / 10**policy.base.decimals * protected_price(view, policy) * 10**policy.quote.decimals
+    return idle_raw(view, policy, policy.quote, worth(view, policy).total) >= price_raw

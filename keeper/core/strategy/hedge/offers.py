@@ -125,7 +125,7 @@ def _prices(price: float, volatility: float, horizon_s: int) -> list[float]:
 
 def _losses(view: MarketView, policy: Policy, prices: Sequence[float], price: float) -> FloatArray:
     """What ladder and held options lose at each price, against what the policy measures by; a gain is negative."""
-    ladder, held = bands(view, policy), vanillas(view.protection.positions, policy)
+    ladder, held = bands(view, policy), vanillas(view)
     start = ladder_value(ladder, price)
     base = ladder_delta(ladder, price) if policy.hedge.against is Against.HOLDING else 0.0
     ends = np.asarray(prices, dtype=np.float64)

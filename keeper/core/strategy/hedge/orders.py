@@ -41,10 +41,11 @@ def ordering(policy: Policy, tier: str) -> Policy:
 def buy_decision(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
     """Buy for the one tier of the rules; no moves, with the vetoes, when nothing that is offered may be bought.
 
-    A person orders an option: none is made of another and a sale, and nothing is sold to pay for it.
+    A person orders an option: none is made of another and a trade of the base, and nothing is sold to pay for it.
     """
     capital_quote = worth(view, policy).total
-    protection = propose(_without_base(view, policy), readings, policy, caution(readings, policy), capital_quote, ())
+    careful, alone = caution(readings, policy), _without_sales(policy)
+    protection = propose(_without_base(view, policy), readings, alone, careful, capital_quote, ())
     bought = tuple(move for move in protection.moves if isinstance(move, BuyProtection))
     # that the tier is awake is the order's doing
     reasons = tuple(reason for reason in protection.reasons if reason.trigger != WALKED)
@@ -59,6 +60,11 @@ def end_decision(view: MarketView, policy: Policy, position_id: str, how: CloseH
         if position.id == position_id
     )
     return _decision(view, moves, (), ())
+
+
+def _without_sales(policy: Policy) -> Policy:
+    """The rules with all of the quote kept for premiums, so that none buys base."""
+    return replace(policy, hedge=replace(policy.hedge, reserve=1.0))
 
 
 def _without_base(view: MarketView, policy: Policy) -> MarketView:

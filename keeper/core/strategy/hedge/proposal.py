@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from keeper.core.model.decision import BuyProtection, EndProtection, ProtectionMove, Reason, TiltInventory, Veto
-from keeper.core.model.option import CloseHow, NoQuoteReason, OptionPosition, OptionQuote, PositionState
+from keeper.core.model.option import CloseHow, NoQuoteReason, OptionKind, OptionPosition, OptionQuote, PositionState
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView, SignalReading
 from keeper.core.quant.protection_score import PriceVerdict
 from keeper.core.strategy.caution import Caution
-from keeper.core.strategy.hedge import funding, synthetic
+from keeper.core.strategy.hedge import beside, funding, synthetic
 from keeper.core.strategy.hedge.budget import budget, funds
 from keeper.core.strategy.hedge.deadline import gas_to_end, is_due, worth_of
 from keeper.core.strategy.hedge.needs import Need, capped, most_for, needs, reach, reference_volatility
@@ -44,7 +44,7 @@ class Protection(NamedTuple):
     uncovered: bool = False
     """Whether a tier is awake, lacks cover and cannot get it."""
     sale: TiltInventory | None = None
-    """Of the base: beside a call in place of a put, bought now or before, or to pay for the next purchase."""
+    """Beside an option in place of the other kind, bought now or before, or of base to pay for the next purchase."""
 
     @property
     def has_bought(self) -> bool:
@@ -127,7 +127,7 @@ def sale_first(protection: Protection) -> tuple[Veto, ...]:
 
 
 def _with_rest(done: Protection, view: MarketView, policy: Policy, closed: tuple[Veto, ...]) -> Protection:
-    sale, reasons, vetoes = synthetic.rest(view, policy, closed)
+    sale, reasons, vetoes = beside.rest(view, policy, closed)
     return done._replace(sale=sale, reasons=(*done.reasons, *reasons), vetoes=(*done.vetoes, *vetoes))
 
 
@@ -239,7 +239,7 @@ def _fill(
         return _bought(said, need, best.quote, policy)
     direct = [offer.quote.cost for offer in sound if synthetic.taken(made, offer) is None]
     why = synthetic.told(one, direct[0].raw / 10 ** direct[0].token.decimals if direct else None, policy)
-    return _bought(said._replace(reasons=(*said.reasons, why), sale=one.sale), need, one.call, policy)
+    return _bought(said._replace(reasons=(*said.reasons, why), sale=one.beside), need, one.bought, policy, need.kind)
 
 
 def _too_little(need: Need, policy: Policy, part: float) -> tuple[Veto, ...]:
@@ -249,9 +249,11 @@ def _too_little(need: Need, policy: Policy, part: float) -> tuple[Veto, ...]:
     return (_veto("hedge_small", part, policy.hedge.least_part, f"of what {need.tier.name} lacks can be paid"),)
 
 
-def _bought(said: Protection, need: Need, quote: OptionQuote, policy: Policy) -> Protection:
+def _bought(
+    said: Protection, need: Need, quote: OptionQuote, policy: Policy, stands_for: OptionKind | None = None
+) -> Protection:
     max_cost = synthetic.most(quote, policy)
-    move = BuyProtection(tier=need.tier.name, quote=quote, max_cost=max_cost)
+    move = BuyProtection(tier=need.tier.name, quote=quote, max_cost=max_cost, stands_for=stands_for)
     return said._replace(moves=(*said.moves, move), spent_quote=max_cost.raw / 10**max_cost.token.decimals)
 
 

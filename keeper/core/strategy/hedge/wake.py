@@ -81,7 +81,7 @@ def mandate(view: MarketView, policy: Policy, volatility: float, price: float) -
     floor = price_quantile(price=price, quantile=hedge.quantile, volatility=volatility, years=years)
     fees = fees_quote(policy, price, view.ladder.positions)
     loss = loss_against_cash(ladder, entry=price, price=floor, fees=fees)
-    loss -= strip_payoff(vanillas(view.protection.positions, policy), floor)
+    loss -= strip_payoff(vanillas(view), floor)
     limit = hedge.loss_cap * ladder_value(ladder, price)
     if loss <= limit:
         return None
