@@ -24,6 +24,10 @@ from tests.pairs import DAY_S
 from tests.plans import not_done
 from tests.stories import told as told_readings
 from tests.unit.test_strategy_hedge import EARNED, decided, offered, purchases, rules, seen
+from tests.unit.test_strategy_standing import at as standing_at
+from tests.unit.test_strategy_standing import position as standing_position
+from tests.unit.test_strategy_synthetic import market as puts_market
+from tests.unit.test_strategy_synthetic_calls import market as calls_market
 
 BY = rules()
 READINGS = told_readings(BY, NOW_S)
@@ -87,7 +91,7 @@ def test_a_venue_that_is_silent_makes_holdings_unknown_and_not_none():
 def test_every_verdict_has_words(verdict, covered, words):
     offer = Offer(quote=quote(), cost=1_000.0, score=0.9, verdict=verdict, covered=covered)
     assert protection.verdict(offer) == words
-    text = shown(protection.offer_tables([("near", offer)], NOW_S))
+    text = shown(protection.offer_tables([protection.Judged("near", offer)], NOW_S))
     assert words in text
     assert "1,000.00 USDC" in text
     assert "in 14 d 0 h" in text
@@ -97,7 +101,7 @@ def test_every_verdict_has_words(verdict, covered, words):
 def test_an_offer_that_pays_nothing_has_no_number_that_json_lacks():
     offer = Offer(quote=quote(implied_volatility=None), cost=1.0, score=float("inf"), verdict=PriceVerdict.FAIR, covered=True)
     assert protection.offer_document("near", offer)["score"] is None
-    assert "pays nothing" in shown(protection.offer_tables([("near", offer)], NOW_S))
+    assert "pays nothing" in shown(protection.offer_tables([protection.Judged("near", offer)], NOW_S))
 
 
 def test_a_cycle_that_bought_marks_the_quote_that_was_taken_and_says_what_was_absent():
@@ -116,6 +120,38 @@ def test_a_cycle_that_bought_marks_the_quote_that_was_taken_and_says_what_was_ab
     whole = shown(explain.render(record(at, made=made)))
     assert "Offers, the best of each tier first" in whole
     assert "exercise_margin_s" in whole
+
+
+@pytest.mark.parametrize(
+    ("market", "sold"), [(puts_market, "0.700000 WETH sold"), (calls_market, "USDC sold")], ids=["a put", "a call"]
+)
+def test_what_is_made_of_the_other_kind_stands_among_the_offers_and_is_marked_where_it_was_taken(market, sold):
+    at, by = market()
+    made = decided(at, by)
+    (bought,) = purchases(made)
+    wanted = bought.stands_for
+    text = " ".join(shown(protection.explained(at, told_readings(by, NOW_S), made, by)).split())
+    assert text.count("taken") == 1
+    assert f"synthetic {wanted} at" in text
+    assert sold in text
+    rows = protection.judged(at, told_readings(by, NOW_S), by)
+    own, other = sorted(rows, key=lambda row: row.way is not None)
+    assert (own.way, other.offer.verdict) == (None, PriceVerdict.FAIR)
+    document = protection.offer_document(*other)
+    assert json.loads(json.dumps(document)) == document
+    assert document["legs"][0]["kind"] == wanted
+    assert document["synthetic"]["bought"] == wanted.other
+    assert Decimal(document["synthetic"]["cost"]) * 10**6 == bought.quote.cost.raw
+    assert protection.offer_document(*own)["synthetic"] is None
+    text = sentences.move(bought)
+    assert text.endswith(f"for the near tier, in place of a {wanted}")
+
+
+def test_held_options_that_stand_for_the_other_kind_are_told():
+    at = standing_at(standing_position())
+    assert "shop: call at 3,767.00 USDC on 0.700000 WETH, with as much WETH less, is a put" in shown(
+        protection.held_tables(at, BY)
+    )
 
 
 def test_nothing_is_said_where_protection_was_never_on():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -13,16 +13,18 @@ from rich.text import Text
 from keeper.app.cli import words
 from keeper.app.cli.output import table
 from keeper.core.model.decision import BuyProtection, Decision
-from keeper.core.model.option import NoQuote, NoQuoteReason, OptionContract, OptionPosition, OptionQuote
+from keeper.core.model.option import NoQuote, NoQuoteReason, OptionContract, OptionKind, OptionPosition
 from keeper.core.model.policy import Policy
 from keeper.core.model.record import CycleRecord
-from keeper.core.model.view import Exercisable, HedgeMemory, MarketView, SignalReading
+from keeper.core.model.view import Exercisable, HedgeMemory, MarketView, SignalReading, StandIn
 from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.quant.protection_score import PriceVerdict
+from keeper.core.strategy.hedge.budget import funds
 from keeper.core.strategy.hedge.deadline import late, lost, worth_of
 from keeper.core.strategy.hedge.exposure import contract_payoffs
 from keeper.core.strategy.hedge.needs import Need, capped, needs, reference_volatility
-from keeper.core.strategy.hedge.offers import STRESS, Offer, offers_for
+from keeper.core.strategy.hedge.offers import STRESS, Offer
+from keeper.core.strategy.hedge.synthetic import Synthetic, taken, ways_to
 from keeper.core.strategy.hedge.wake import mandate
 from keeper.core.strategy.valuation import protected_price
 
@@ -31,8 +33,16 @@ _VERDICTS = {
     PriceVerdict.DEAR: "too dear",
     PriceVerdict.SUSPICIOUS: "too cheap to be believed",
 }
-Judged = tuple[str, Offer]
-"""Name of the tier, and what is offered for it."""
+
+
+class Judged(NamedTuple):
+    """What is offered for a tier."""
+
+    tier: str
+    """Its name."""
+    offer: Offer
+    way: Synthetic | None = None
+    """How it is made of the other kind; None where it is an option of its own."""
 
 
 # ---- what is held
@@ -90,7 +100,15 @@ def held_tables(view: MarketView, policy: Policy) -> list[RenderableType]:
     ]
     fallen = f"after -{STRESS:.0%}"
     columns = ("venue", "id", "covers", "option", "expires", "state", "exercise before", "pays now", "can be taken", fallen)
-    return [table("Protection", columns, rows, right=("covers", "pays now", "can be taken", fallen))]
+    shown = table("Protection", columns, rows, right=("covers", "pays now", "can be taken", fallen))
+    return [shown, *(Text(_standing(one, policy)) for one in view.memory.hedge.stand_ins)]
+
+
+def _standing(one: StandIn, policy: Policy) -> str:
+    """What was bought in place of the other kind."""
+    traded = "less" if one.kind is OptionKind.CALL else "more"
+    size, strike = words.amount(policy.base, one.raw), words.money(float(one.strike), policy.quote.symbol)
+    return f"{one.venue}: {one.kind} at {strike} on {size}, with as much {policy.base.symbol} {traded}, is a {one.kind.other}"
 
 
 def terms(contract: OptionContract) -> str:
@@ -121,12 +139,15 @@ def ahead(seconds: int) -> str:
 
 
 def judged(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> list[Judged]:
-    """Every quote of the view that fits a tier, as the strategy judges it, the best of each tier first."""
+    """Every way to what a tier wants that the view's quotes offer, as the strategy judges it, the best of each tier first."""
     if not view.protection.quotes:
         return []
     volatility = reference_volatility(readings) or policy.regimes.usual_volatility
-    wanted = wants(view, readings, policy)
-    return [(need.tier.name, offer) for need in wanted for offer in offers_for(need, view, policy, volatility)]
+    found: list[Judged] = []
+    for need in wants(view, readings, policy):
+        offers, made = ways_to(need, view, policy, volatility, funds(view, policy))
+        found += [Judged(need.tier.name, offer, taken(made, offer)) for offer in offers]
+    return found
 
 
 def wants(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> tuple[Need, ...]:
@@ -144,7 +165,7 @@ def verdict(offer: Offer) -> str:
     return _VERDICTS[offer.verdict]
 
 
-def offer_document(tier: str, offer: Offer) -> dict[str, Any]:
+def offer_document(tier: str, offer: Offer, way: Synthetic | None = None) -> dict[str, Any]:
     """One offer; amounts as exact decimal text in whole tokens."""
     quoted, contract = offer.quote, offer.quote.contract
     return {
@@ -163,20 +184,33 @@ def offer_document(tier: str, offer: Offer) -> dict[str, Any]:
         "verdict": offer.verdict.value,
         "covered": offer.covered,
         "valid_until_s": quoted.valid_until_s,
+        "synthetic": None if way is None else _made_of(way),
     }
 
 
-def offer_tables(rows: Sequence[Judged], now_s: int, *, taken: Sequence[OptionQuote] = ()) -> list[RenderableType]:
-    """Offers for a person; those that were taken are marked."""
+def _made_of(way: Synthetic) -> dict[str, Any]:
+    """What is bought instead, and what is sold beside it."""
+    (leg,), cost, sold = way.bought.contract.legs, way.bought.cost, way.beside.sold
+    return {
+        "bought": leg.kind.value,
+        "cost": words.exact(cost.raw, cost.token.decimals),
+        "token": cost.token.symbol,
+        "sold": words.exact(sold.raw, sold.token.decimals),
+        "sold_token": sold.token.symbol,
+    }
+
+
+def offer_tables(rows: Sequence[Judged], now_s: int, *, bought: Sequence[BuyProtection] = ()) -> list[RenderableType]:
+    """Offers for a person, with what is made of the other kind; those that were taken are marked."""
     if not rows:
         return []
-    symbol = rows[0][1].quote.cost.token.symbol
+    symbol = rows[0].offer.quote.cost.token.symbol
     body = [
         (
             tier,
             offer.quote.contract.venue,
             words.amount(offer.quote.size.token, offer.quote.size.raw),
-            terms(offer.quote.contract),
+            _in_place(offer, way),
             _ends(offer.quote.contract, now_s),
             words.amount(offer.quote.cost.token, offer.quote.cost.raw),
             words.amount(offer.quote.carry_per_day.token, offer.quote.carry_per_day.raw)
@@ -185,15 +219,31 @@ def offer_tables(rows: Sequence[Judged], now_s: int, *, taken: Sequence[OptionQu
             "-" if offer.quote.implied_volatility is None else words.percent(float(offer.quote.implied_volatility)),
             f"{offer.score:,.2f} {symbol}" if math.isfinite(offer.score) else "pays nothing",
             offer.quote.basis.value,
-            "taken" if offer.quote in taken else verdict(offer),
+            "taken" if _is_taken(offer, way, bought) else verdict(offer),
         )
-        for tier, offer in rows
+        for tier, offer, way in rows
     ]
     unit = f"per {symbol} paid"
     columns = ("tier", "venue", "covers", "option", "expires", "cost", "a day", "implied, a year", unit, "basis", "verdict")
     return [
         table("Offers, the best of each tier first", columns, body, right=("covers", "cost", "a day", "implied, a year", unit))
     ]
+
+
+def _in_place(offer: Offer, way: Synthetic | None) -> str:
+    """What is offered, and what it is made of."""
+    own = terms(offer.quote.contract)
+    if way is None:
+        return own
+    (leg,), sold = way.bought.contract.legs, way.beside.sold
+    cost = words.amount(way.bought.cost.token, way.bought.cost.raw)
+    return f"synthetic {own}: the {leg.kind} for {cost}, and {words.amount(sold.token, sold.raw)} sold"
+
+
+def _is_taken(offer: Offer, way: Synthetic | None, bought: Sequence[BuyProtection]) -> bool:
+    """A quote may be on offer for itself and in place of the other kind: which one was meant is in the move."""
+    quoted = offer.quote if way is None else way.bought
+    return any(move.quote == quoted and (move.stands_for is None) == (way is None) for move in bought)
 
 
 def absent_lines(absent: Sequence[NoQuote], *, most: int = 6) -> list[RenderableType]:
@@ -210,8 +260,8 @@ def explained(
     if not is_concerned(view, policy):
         return
     yield from held_tables(view, policy)
-    taken = [move.quote for move in decided.moves if isinstance(move, BuyProtection)]
-    yield from offer_tables(judged(view, readings, policy), view.now_s, taken=taken)
+    bought = [move for move in decided.moves if isinstance(move, BuyProtection)]
+    yield from offer_tables(judged(view, readings, policy), view.now_s, bought=bought)
     yield from absent_lines(view.protection.absent)
 
 
