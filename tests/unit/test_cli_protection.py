@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from keeper.app.cli import explain, lean, protection, sentences
+from keeper.app.cli import explain, lean, option_offers, protection, sentences
 from keeper.app.cli.output import Output
 from keeper.core.model.decision import BuyProtection, Reason, Veto
 from keeper.core.model.option import NoQuote, NoQuoteReason, PositionState, ProtectionView
@@ -90,18 +90,18 @@ def test_a_venue_that_is_silent_makes_holdings_unknown_and_not_none():
 )
 def test_every_verdict_has_words(verdict, covered, words):
     offer = Offer(quote=quote(), cost=1_000.0, score=0.9, verdict=verdict, covered=covered)
-    assert protection.verdict(offer) == words
-    text = shown(protection.offer_tables([protection.Judged("near", offer)], NOW_S))
+    assert option_offers.verdict(offer) == words
+    text = shown(option_offers.offer_tables([option_offers.Judged("near", offer)], NOW_S))
     assert words in text
     assert "1,000.00 USDC" in text
     assert "in 14 d 0 h" in text
-    assert protection.offer_document("near", offer)["cost"] == "1000"
+    assert option_offers.offer_document("near", offer)["cost"] == "1000"
 
 
 def test_an_offer_that_pays_nothing_has_no_number_that_json_lacks():
     offer = Offer(quote=quote(implied_volatility=None), cost=1.0, score=float("inf"), verdict=PriceVerdict.FAIR, covered=True)
-    assert protection.offer_document("near", offer)["score"] is None
-    assert "pays nothing" in shown(protection.offer_tables([protection.Judged("near", offer)], NOW_S))
+    assert option_offers.offer_document("near", offer)["score"] is None
+    assert "pays nothing" in shown(option_offers.offer_tables([option_offers.Judged("near", offer)], NOW_S))
 
 
 def test_a_cycle_that_bought_marks_the_quote_that_was_taken_and_says_what_was_absent():
@@ -111,11 +111,11 @@ def test_a_cycle_that_bought_marks_the_quote_that_was_taken_and_says_what_was_ab
     assert bought
     missing = NoQuote(venue="hegic", reason=NoQuoteReason.PAUSED, note="its admin has set the limit of sales to 0")
     at = replace(at, protection=replace(at.protection, absent=(missing, missing)))
-    text = shown(protection.explained(at, READINGS, made, BY))
+    text = shown(option_offers.explained(at, READINGS, made, BY))
     assert text.count("taken") == len(bought)
     assert text.count("hegic: paused: its admin has set the limit of sales to 0") == 1
     document = explain.document(record(at, made=made))["protection"]
-    assert len(document["offers"]) == len(protection.judged(at, READINGS, BY)) > 0
+    assert len(document["offers"]) == len(option_offers.judged(at, READINGS, BY)) > 0
     assert document["absent"][0]["reason"] == "paused"
     whole = shown(explain.render(record(at, made=made)))
     assert "Offers, the best of each tier first" in whole
@@ -130,19 +130,19 @@ def test_what_is_made_of_the_other_kind_stands_among_the_offers_and_is_marked_wh
     made = decided(at, by)
     (bought,) = purchases(made)
     wanted = bought.stands_for
-    text = " ".join(shown(protection.explained(at, told_readings(by, NOW_S), made, by)).split())
+    text = " ".join(shown(option_offers.explained(at, told_readings(by, NOW_S), made, by)).split())
     assert text.count("taken") == 1
     assert f"synthetic {wanted} at" in text
     assert sold in text
-    rows = protection.judged(at, told_readings(by, NOW_S), by)
+    rows = option_offers.judged(at, told_readings(by, NOW_S), by)
     own, other = sorted(rows, key=lambda row: row.way is not None)
     assert (own.way, other.offer.verdict) == (None, PriceVerdict.FAIR)
-    document = protection.offer_document(*other)
+    document = option_offers.offer_document(*other)
     assert json.loads(json.dumps(document)) == document
     assert document["legs"][0]["kind"] == wanted
     assert document["synthetic"]["bought"] == wanted.other
     assert Decimal(document["synthetic"]["cost"]) * 10**6 == bought.quote.cost.raw
-    assert protection.offer_document(*own)["synthetic"] is None
+    assert option_offers.offer_document(*own)["synthetic"] is None
     text = sentences.move(bought)
     assert text.endswith(f"for the near tier, in place of a {wanted}")
 
@@ -157,7 +157,7 @@ def test_held_options_that_stand_for_the_other_kind_are_told():
 def test_nothing_is_said_where_protection_was_never_on():
     bare = rules(tiers=())
     at = seen(remembered=HedgeMemory())
-    assert not shown(protection.explained(at, READINGS, decision(), bare))
+    assert not shown(option_offers.explained(at, READINGS, decision(), bare))
     assert protection.standing_lines(replace(record(at), policy=bare), HedgeMemory()) == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from keeper.app.cli import positions, protection, sentences, signal_table, words
+from keeper.app.cli import option_offers, positions, sentences, signal_table, words
 from keeper.app.cli.output import table
 from keeper.app.cli.signal_table import Seen
 from keeper.core.model.codec import encode
@@ -52,7 +52,7 @@ def thought(
         "memory": _plain(view.memory),
         "history": _plain(view.history),
         "ladder": positions.document(view, policy),
-        "protection": protection.explained_document(view, readings, policy),
+        "protection": option_offers.explained_document(view, readings, policy),
         "readings": _plain(readings),
         "signals": signal_table.document(_seen(view, readings, policy)),
         "rules": _plain(policy),
@@ -78,7 +78,7 @@ def render_thought(
         Text(f"block {view.block.number} ({words.short(view.block.hash)}), {words.utc(view.now_s)}"),
         *_inputs(view, readings, policy),
         *positions.render(view, policy),
-        *protection.explained(view, readings, decided, policy),
+        *option_offers.explained(view, readings, decided, policy),
         _rules(policy),
         *_judgement(decided, policy),
         *_plan(plan, policy),

@@ -15,7 +15,7 @@ from rich.text import Text
 from keeper.adapters.evm.rpc import Rpc
 from keeper.app import bootstrap
 from keeper.app.cli import explain as explaining
-from keeper.app.cli import lean, protection, sentences, words
+from keeper.app.cli import lean, option_offers, protection, sentences, words
 from keeper.app.cli.act import ACT_CODES, DRY, LIVE, account_of, loaded, memory_of, prove, telemetry_of
 from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.hedge_confirm import asked
@@ -134,15 +134,15 @@ def quote(session: Session, size: str | None) -> ExitCode:
             )
         offered = looked.offered(_wants(looked, wanted))
     view = offered.view
-    rows = protection.judged(view, offered.readings, offered.policy)
+    rows = option_offers.judged(view, offered.readings, offered.policy)
     document = {
         "block": view.block.number,
-        "offers": list(starmap(protection.offer_document, rows)),
+        "offers": list(starmap(option_offers.offer_document, rows)),
         "absent": [protection.absent_document(one) for one in view.protection.absent],
     }
     nothing = [] if rows else [Text(_no_offer(offered))]
     session.out.show(
-        document, *nothing, *protection.offer_tables(rows, view.now_s), *protection.absent_lines(view.protection.absent)
+        document, *nothing, *option_offers.offer_tables(rows, view.now_s), *option_offers.absent_lines(view.protection.absent)
     )
     return ExitCode.OK if offered.is_known else ExitCode.CHAIN
 
@@ -322,7 +322,7 @@ def _held_document(looked: Looked) -> dict[str, Any]:
                 "size": need.size,
                 "covered": need.held,
             }
-            for need in protection.wants(view, looked.readings, policy)
+            for need in option_offers.wants(view, looked.readings, policy)
         ],
         "lean": lean.document(lean.rows(view, looked.readings, policy)),
         "enabled": bool(policy.hedge.tiers),
@@ -344,13 +344,13 @@ def _held_tables(looked: Looked) -> list[RenderableType]:
     shown += lean.tables(lean.rows(view, looked.readings, policy), policy)
     if not policy.hedge.tiers:
         shown.append(Text("nothing is bought: hedge.enabled = false; what is held is looked after"))
-        return [*shown, *protection.absent_lines(view.protection.absent)]
+        return [*shown, *option_offers.absent_lines(view.protection.absent)]
     shown += _ladder_table(told, policy) if told["tiers"] else [Text(_no_offer(looked))]
     spent = f"premiums of the last 365 days {words.money(told['premiums_year'], symbol)}; "
     left = f"left to spend: {words.money(told['left_of_fees'], symbol)} of the share of fees, "
     left += f"{words.money(told['left_of_capital'], symbol)} of the year's ceiling; "
     shown.append(Text(spent + left + f"{words.money(told['in_wallet'], symbol)} in the wallet"))
-    return [*shown, *protection.absent_lines(view.protection.absent)]
+    return [*shown, *option_offers.absent_lines(view.protection.absent)]
 
 
 def _ladder_table(told: dict[str, Any], policy: Policy) -> list[RenderableType]:
