@@ -1,4 +1,4 @@
-"""A market day on the mainnet twin with a live keeper in it: real contracts, real signatures, no network.
+"""A market day on a twin with a live keeper in it: real contracts, real signatures, no network.
 
 The market makes the blocks; whenever the keeper waits, the market goes on (see ``docs/adr/0005-waiting-moves-the-market.md``).
 """
@@ -19,9 +19,7 @@ from keeper.core.model.errors import Refused, Transient
 from keeper.core.model.record import CycleRecord
 from keeper.core.v3math.swap_kind import RecordedSwap
 from keeper.engine.cycle import run_cycle, think
-from keeper.localchain.anvil import AnvilOptions
 from keeper.localchain.market import BlockReport, Market
-from keeper.localchain.pools import USDC_WETH_500
 from keeper.localchain.replay import Replay
 from keeper.localchain.statistics import DayStatistics, day_statistics
 from keeper.localchain.twin import Twin, running_twin
@@ -63,6 +61,8 @@ class Outcome:
     """Cycles that the chain did not let finish."""
     protection: ProtectionTold | None
     """None in a run without it, and before the first cycle."""
+    quote: str
+    """Symbol of the token that amounts are in."""
     asked: str | None
     """How puts were priced, in words; None in a run without them."""
     recorded: str | None
@@ -72,12 +72,20 @@ class Outcome:
 
 
 class MarketClock:
-    """Waiting lets the market make its next block, after whatever the keeper has handed in."""
+    """Waiting lets the market make its next block, after whatever the keeper has handed in.
 
-    def __init__(self, market: Market, twin: Twin, on_block: Callable[[BlockReport], None]) -> None:
+    Args:
+        market: makes the blocks.
+        twin: where.
+        on_block: told of each.
+        blocks_a_slot: blocks that the chain makes in that time; all but the market's are empty, and made when somebody waits.
+    """
+
+    def __init__(self, market: Market, twin: Twin, on_block: Callable[[BlockReport], None], *, blocks_a_slot: int = 1) -> None:
         self._market = market
         self._twin = twin
         self._on_block = on_block
+        self._more = blocks_a_slot - 1
         self.over = False
 
     def step(self, *, waited_for: bool = False) -> BlockReport | None:
@@ -91,8 +99,9 @@ class MarketClock:
 
     def pause(self, seconds: float) -> None:  # ruff: ignore[unused-method-argument] - the market knows how long its next block takes
         """Play one block; after the market's end an empty one, so that what is pending can still be mined."""
-        if self.step(waited_for=True) is None:
-            self._twin.chain.mine([])
+        report = self.step(waited_for=True)
+        base_fee_wei = self._twin.chain.mine([]).base_fee_wei if report is None else report.base_fee_wei
+        self._twin.chain.mine_more(self._more, base_fee_wei=base_fee_wei)
 
     def monotonic_s(self) -> float:
         """Chain time."""
@@ -104,6 +113,7 @@ class Demo:
 
     def __init__(self, options: DemoOptions, telemetry: Telemetry, show: Callable[[Frame], None]) -> None:
         self._options = options
+        self._pool = options.stage.place.pool
         self._telemetry = telemetry
         self._show = show
         self._swaps: list[tuple[int, RecordedSwap]] = []
@@ -124,7 +134,7 @@ class Demo:
         while not clock.over:
             report = clock.step()
             if report is not None and report.timestamp_s >= self._next_cycle_s:
-                self._next_cycle_s = report.timestamp_s + self._options.cycle_s
+                self._next_cycle_s = report.timestamp_s + self._options.interval_s
                 self._cycle(keeper, report)
         self._look_again(keeper)
 
@@ -141,7 +151,7 @@ class Demo:
     def outcome(self, scene: Scene, *, interrupted: bool) -> Outcome:
         """What the run has come to so far."""
         return Outcome(
-            market=day_statistics(self._swaps, USDC_WETH_500) if len(self._swaps) > 1 else None,
+            market=day_statistics(self._swaps, self._pool) if len(self._swaps) > 1 else None,
             departure_bps=scene.market.departure().mean_bps if isinstance(scene.market, Replay) else None,
             marks=self._marks,
             books=self._books,
@@ -152,7 +162,8 @@ class Demo:
             last_act=self._last_act,
             postponed=self._postponed,
             protection=self._told(),
-            asked=None if scene.asked is None else str(scene.asked),
+            quote=self._options.stage.quote,
+            asked=None if scene.seller is None else scene.seller.terms,
             recorded=scene.recorded,
             interrupted=interrupted,
             wall_s=time.monotonic() - self._started,
@@ -202,7 +213,7 @@ class Demo:
         since = [(at_s, swap) for at_s, swap in self._swaps if at_s >= self._opened_at]
         if len(since) < 2:
             return None
-        statistics = day_statistics(since, USDC_WETH_500)
+        statistics = day_statistics(since, self._pool)
         days = (since[-1][0] - since[0][0]) / 86_400
         return _ratio(self._marks.fees_quote, statistics.fees_usd * days)
 
@@ -225,8 +236,9 @@ def play(
     Raises:
         ConfigError: anvil, contracts or tape are missing, or the folder is not new.
     """
+    place = options.stage.place
     with ExitStack() as stack:
-        twin = stack.enter_context(running_twin(AnvilOptions(port=options.port)))
+        twin = stack.enter_context(running_twin(place.node(port=options.port), recipe=place.recipe))
         scene = set_scene(options, twin)
         demo = Demo(options, telemetry, show)
 
@@ -234,9 +246,9 @@ def play(
             demo.on_block(report)
             scene.follow(report)
 
-        clock = MarketClock(scene.market, twin, on_block)
+        clock = MarketClock(scene.market, twin, on_block, blocks_a_slot=place.blocks_a_slot)
         first = clock.step()
-        price = USDC_WETH_500.usd(first.pool.sqrt_price_x96) if first else 1.0
+        price = place.pool.usd(first.pool.sqrt_price_x96) if first else 1.0
         keeper = stack.enter_context(engage(options, twin, clock, telemetry, price))
         interrupted = False
         try:

@@ -11,7 +11,7 @@ from keeper.app.demo import Outcome
 from keeper.app.demo_protection import ProtectionTold
 
 _UNIT = 10**6
-"""Raw units of a token of the quote: the demo's is USDC."""
+"""Raw units of a token of the quote: the demo's are bridged or native USDC."""
 
 
 def summary(outcome: Outcome, opening_quote: float) -> list[RenderableType]:
@@ -21,26 +21,26 @@ def summary(outcome: Outcome, opening_quote: float) -> list[RenderableType]:
         return []
     return [
         Text(f"Protection, {outcome.asked}", style="bold"),
-        *_story(told),
-        _table(told, opening_quote),
-        Text(_verdict(told), style="bold green" if told.net_quote >= 0 else "bold yellow"),
+        *_story(told, outcome.quote),
+        _table(told, opening_quote, outcome.quote),
+        Text(_verdict(told, outcome.quote), style="bold green" if told.net_quote >= 0 else "bold yellow"),
     ]
 
 
-def _story(told: ProtectionTold) -> list[RenderableType]:
+def _story(told: ProtectionTold, quote: str) -> list[RenderableType]:
     lines = _wakings(told)
     lines += [
         f"{words.utc(one.at_s)}  {one.tier} bought {one.size:,.2f} puts at {one.strike:,.0f} until {words.utc(one.expiry_s)} "
-        f"for {one.premium_raw / _UNIT:,.2f} USDC{_implied(one.implied_volatility)}"
+        f"for {one.premium_raw / _UNIT:,.2f} {quote}{_implied(one.implied_volatility)}"
         for one in told.bought
     ]
     lines += [
-        f"{words.utc(one.at_s)}  {one.how} of {one.size:,.2f} puts at {one.strike:,.0f}: {one.payoff_raw / _UNIT:,.2f} USDC"
+        f"{words.utc(one.at_s)}  {one.how} of {one.size:,.2f} puts at {one.strike:,.0f}: {one.payoff_raw / _UNIT:,.2f} {quote}"
         for one in told.ended
     ]
     lines += [
         f"still held  {one.size:,.2f} puts at {one.strike:,.0f} until {words.utc(one.expiry_s)}, {one.state}, "
-        f"would bring {one.brings_quote:,.2f} USDC"
+        f"would bring {one.brings_quote:,.2f} {quote}"
         for one in told.held
     ]
     # what is still held has no moment, and sorts behind what has
@@ -61,9 +61,9 @@ def _implied(volatility: float | None) -> str:
     return "" if volatility is None else f", {volatility:.0%} a year"
 
 
-def _table(told: ProtectionTold, opening_quote: float) -> RenderableType:
+def _table(told: ProtectionTold, opening_quote: float, quote: str) -> RenderableType:
     table = Table(box=None, pad_edge=False)
-    for column in ("", "ladder alone, USDC", "with protection, USDC"):
+    for column in ("", f"ladder alone, {quote}", f"with protection, {quote}"):
         table.add_column(column, justify="left" if not column else "right")
     together = told.together_quote
     for name, alone, both in (
@@ -79,9 +79,9 @@ def _table(told: ProtectionTold, opening_quote: float) -> RenderableType:
     return table
 
 
-def _verdict(told: ProtectionTold) -> str:
+def _verdict(told: ProtectionTold, quote: str) -> str:
     if not told.bought:
         return "Nothing was bought: there was nothing to pay for, and nothing that would have paid."
     if told.net_quote < 0:
-        return f"Protection cost {-told.net_quote:,.2f} USDC more than it paid."
-    return f"Protection paid {told.net_quote:,.2f} USDC more than it cost."
+        return f"Protection cost {-told.net_quote:,.2f} {quote} more than it paid."
+    return f"Protection paid {told.net_quote:,.2f} {quote} more than it cost."

@@ -110,19 +110,19 @@ def summary(outcome: Outcome, *, state_dir: Path, tape: bool) -> list[Renderable
     shown: list[RenderableType] = [Text("What the day came to", style="bold")]
     if outcome.marks is None or outcome.books is None:
         return [*shown, Text("the run was ended before the keeper's first cycle")]
-    marks, books = outcome.marks, outcome.books
+    marks, books, quote = outcome.marks, outcome.books, outcome.quote
     rows = Table(box=None, pad_edge=False, show_header=False)
     for name, value in (
-        ("value now", f"{marks.value_quote:,.2f} USDC"),
-        ("had it been held", f"{marks.hold_quote:,.2f} USDC"),
-        ("against holding", f"{marks.against_hold_quote:+,.2f} USDC ({marks.against_hold_quote / marks.hold_quote:+.3%})"),
-        ("fees earned", f"{marks.fees_quote:,.2f} USDC, of it {marks.fees_owed_quote:,.2f} not collected yet"),
-        ("loss to arbitrage", f"{marks.lvr_quote:,.2f} USDC at least (seen from cycle to cycle)"),
-        ("swaps cost", f"{marks.swap_cost_quote:,.2f} USDC in fees and own impact"),
-        ("gas", f"{marks.gas_quote:,.2f} USDC ({words.ether(marks.gas_wei)})"),
+        ("value now", f"{marks.value_quote:,.2f} {quote}"),
+        ("had it been held", f"{marks.hold_quote:,.2f} {quote}"),
+        ("against holding", f"{marks.against_hold_quote:+,.2f} {quote} ({marks.against_hold_quote / marks.hold_quote:+.3%})"),
+        ("fees earned", f"{marks.fees_quote:,.2f} {quote}, of it {marks.fees_owed_quote:,.2f} not collected yet"),
+        ("loss to arbitrage", f"{marks.lvr_quote:,.2f} {quote} at least (seen from cycle to cycle)"),
+        ("swaps cost", f"{marks.swap_cost_quote:,.2f} {quote} in fees and own impact"),
+        ("gas", f"{marks.gas_quote:,.2f} {quote} ({words.ether(marks.gas_wei)})"),
         (
             "other amounts held",
-            f"{_inventory(marks):+,.2f} USDC: having less of what rose and more of what fell, or the reverse",
+            f"{_inventory(marks):+,.2f} {quote}: having less of what rose and more of what fell, or the reverse",
         ),
         ("layers shifted", f"{books.shifts} in {books.cycles} cycles; {outcome.postponed} cycles postponed"),
         ("share of liquidity", f"{_share(outcome.share_by_time)} by time, {_share(outcome.share_by_volume)} by volume"),
@@ -198,8 +198,9 @@ def _legend() -> Text:
 
 def _layers(record: CycleRecord, marks: Marks) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("layer", "range, USDC", "to lower", "to upper", "value, USDC", "fees owed", "in range"):
-        table.add_column(column, justify="left" if column in {"layer", "range, USDC"} else "right")
+    ranges, value = (f"{column}, {record.policy.quote.symbol}" for column in ("range", "value"))
+    for column in ("layer", ranges, "to lower", "to upper", value, "fees owed", "in range"):
+        table.add_column(column, justify="left" if column in {"layer", ranges} else "right")
     for layer, figures in zip(record.view.ladder.layers, marks.layers, strict=True):
         for index, position in enumerate(layer.positions):
             first = index == 0

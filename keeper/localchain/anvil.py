@@ -105,6 +105,8 @@ class AnvilOptions:
     """Mine a block as soon as a transaction arrives; otherwise only when told to."""
     prune_history: int = 256
     """How many past states stay readable, in blocks: what a reorg test or an old-block call may reach back to."""
+    first_block: int = 0
+    """Number of the block that a chain of its own begins with."""
     genesis_timestamp_s: int = DEFAULT_TIMESTAMP
     base_fee_wei: int = 500_000_000
     """Base fee of the first block; it then moves as on mainnet unless it is set."""
@@ -119,6 +121,7 @@ class AnvilOptions:
             words += ["--fork-url", self.fork_url, "--no-storage-caching", "--no-rate-limit"]
         else:
             words += ["--timestamp", str(self.genesis_timestamp_s), "--block-base-fee-per-gas", str(self.base_fee_wei)]
+            words += ["--number", str(self.first_block)] if self.first_block else []
         return words if self.automine else [*words, "--no-mining"]
 
 

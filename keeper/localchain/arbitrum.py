@@ -10,10 +10,18 @@ from keeper.localchain.mainnet import uniswap
 from keeper.localchain.recipe import Placement, Recipe
 
 CHAIN_ID = 42_161
+FIRST_BLOCK = 22_207_817
+"""Nitro's first, from which the shipped configuration searches for options."""
+BLOCKS_A_SLOT = 48
+"""In the 12 s that a market of ours makes one block in, a quarter of a second each."""
+BASE_FEES = 0.05
+"""Of what mainnet's weather costs: some hundredths of a gwei in usual times."""
 WETH = "0x82aF49447D8a07e3bd95BD0d56f35241523fBab1"
 USDC_E = "0xFF970A61A04b1cA14834A43f5dE4533eBDDB5CC8"
 ETH_USD = "0x639Fe6ab55C921f74e7fac1ee960C0B6293ba612"
 """Chainlink's proxy."""
+SEQUENCER = "0xFdB631F5EE196F0ed6FAa767959853A9F217697D"
+"""Chainlink's feed of whether the sequencer works: 0 when it does."""
 WETH_USDC_E_500 = "0xC31E54c7a869B9FcBEcc14363CF510d1c41fa443"
 """What the factory makes of the two tokens and the fee; compared when the twin is built."""
 

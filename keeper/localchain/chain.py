@@ -160,6 +160,21 @@ class LocalChain:
             reads=tuple(others),
         )
 
+    def mine_more(self, count: int, *, base_fee_wei: int) -> None:
+        """Mine ``count`` blocks at the latest block's time, the last of them at a base fee; none when ``count`` is 0.
+
+        For a chain that makes many blocks a second. In empty blocks anvil lets the base fee fall, and offers made from it would
+        not reach that of the next block: the last one has what it was.
+        """
+        if count < 1:
+            return
+        self.rpc.call("anvil_setBlockTimestampInterval", 0)
+        if count > 1:
+            self.rpc.call("anvil_mine", hex(count - 1))
+        self.rpc.call("anvil_setNextBlockBaseFeePerGas", hex(base_fee_wei))
+        self.rpc.call("evm_mine")
+        self.rpc.call("anvil_setBlockTimestampInterval", BLOCK_TIME_S)
+
     def mine_all_succeed(self, txs: Sequence[LocalTx], *, timestamp_s: int | None = None) -> MinedBlock:
         """Like :meth:`mine`, for set-up, where a revert is a fault.
 

@@ -67,3 +67,17 @@ def put_feed(twin: Twin, address: str, value: float, *, decimals: int = PRICE_DE
     proxy = creation_code("EACAggregatorProxy") + encode(("address", "address"), (aggregator, _NO_ACCESS_CONTROL)).hex()
     place(twin.chain, address, proxy, owner=BANKER)
     return LocalFeed(twin=twin, address=address, aggregator=aggregator, decimals=decimals)
+
+
+def put_sequencer(twin: Twin, address: str, up_since_s: int) -> None:
+    """Put the feed of a sequencer that works at ``address`` (three blocks).
+
+    Args:
+        twin: where.
+        address: of the proxy; nothing stands there yet.
+        up_since_s: since when it works, Unix seconds.
+
+    Raises:
+        ArtifactNotFound: Chainlink's contracts are not installed.
+    """
+    put_feed(twin, address, 0.0, decimals=0).set_answer(0.0, updated_at_s=up_since_s)

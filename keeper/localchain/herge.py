@@ -6,7 +6,7 @@ What the double keeps of the real one and what it does not claim is told by its 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eth_abi.abi import encode
 
@@ -113,10 +113,18 @@ class LocalHerge:
 
     def set_premium(self, put: PutStrategy, *, times: int, over: int = 1) -> None:
         """Let the admin of a strategy multiply its prices by ``times / over``, each rounded down, of what it was made with."""
-        pricer = self._address(put.address, "pricer")
         (first, low), (last, high) = put.prices
-        line = first * DAY_S, last * DAY_S, low * times // over, high * times // over
-        self._send(pricer, interface("HergePricer").function("setLine").call_data(*line))
+        self.set_prices([replace(put, prices=((first, low * times // over), (last, high * times // over)))])
+
+    def set_prices(self, puts: Sequence[PutStrategy]) -> None:
+        """Let the admin of every one of them set the line that its premium follows."""
+        set_line = interface("HergePricer").function("setLine")
+        txs = []
+        for put in puts:
+            (first, low), (last, high) = put.prices
+            data = set_line.call_data(first * DAY_S, last * DAY_S, low, high)
+            txs.append(LocalTx(sender=BANKER, to=self._address(put.address, "pricer"), data=data))
+        self.twin.chain.mine_all_succeed(txs)
 
     def set_pricer(self, put: PutStrategy, pricer: str) -> None:
         """Let the admin of a strategy take another contract for its prices."""
@@ -170,19 +178,29 @@ class LocalHerge:
         return str(self.twin.chain.read(of, interface("HergePut").function(getter))[0])
 
 
-def put_herge(twin: Twin, price: float, *, treasury_raw: int, puts: Sequence[PutStrategy] = PUTS) -> LocalHerge:
+def put_herge(
+    twin: Twin,
+    price: float,
+    *,
+    treasury_raw: int,
+    puts: Sequence[PutStrategy] = PUTS,
+    feed: LocalFeed | None = None,
+    limit_raw: int = LIMIT_RAW,
+) -> LocalHerge:
     """Put the double on the Arbitrum twin, its feed included (some 5 blocks and 3 a strategy).
 
     Args:
-        twin: of :data:`keeper.localchain.arbitrum.ARBITRUM`; nothing of Herge or the feed stands on it yet.
+        twin: of :data:`keeper.localchain.arbitrum.ARBITRUM`; nothing of Herge stands on it yet.
         price: the feed's first answer, USD of one ether.
         treasury_raw: dollars that the treasury begins with; the cover pool has none.
         puts: which strategies, all connected.
+        feed: of that price, where it stands already.
+        limit_raw: most that the premiums of one strategy may reserve.
 
     Raises:
         ArtifactNotFound: Chainlink's contracts are not installed.
     """
-    feed = put_feed(twin, arbitrum.ETH_USD, price)
+    feed = feed or put_feed(twin, arbitrum.ETH_USD, price)
     chain = twin.chain
     usdc = arbitrum.USDC_E
     arguments = encode(("address", "address", "uint256", "address", "uint256"), (usdc, POSITIONS, MAX_LOCKUP_S, COVER_POOL, 0))
@@ -194,19 +212,19 @@ def put_herge(twin: Twin, price: float, *, treasury_raw: int, puts: Sequence[Put
     approve = interface("Token").function("approve").call_data(COVER_POOL, 2**256 - 1)
     chain.mine_all_succeed([LocalTx(sender=PAYOFF_POOL, to=usdc, data=approve)])
     for put in puts:
-        _place_put(twin, put)
+        _place_put(twin, put, limit_raw)
     connect = interface("HergeTreasury").function("connectStrategy")
     chain.mine_all_succeed([LocalTx(sender=BANKER, to=TREASURY, data=connect.call_data(put.address)) for put in puts])
     twin.fund(TREASURY, usdc, treasury_raw)
     return LocalHerge(twin=twin, feed=feed)
 
 
-def _place_put(twin: Twin, put: PutStrategy) -> None:
+def _place_put(twin: Twin, put: PutStrategy, limit_raw: int) -> None:
     (first, low), (last, high) = put.prices
     pricer = _deploy_pricer(twin, (first * DAY_S, last * DAY_S), (low, high))
     arguments = encode(
         ("address", "address", "uint256", "uint8", "uint16", "uint48", "uint48"),
-        (arbitrum.ETH_USD, pricer, LIMIT_RAW, ETHER_DECIMALS, put.scale, put.days[0] * DAY_S, put.days[1] * DAY_S),
+        (arbitrum.ETH_USD, pricer, limit_raw, ETHER_DECIMALS, put.scale, put.days[0] * DAY_S, put.days[1] * DAY_S),
     )
     place(twin.chain, put.address, creation_code("HergePut") + arguments.hex(), owner=BANKER)
 

@@ -10,7 +10,6 @@ from eth_utils.address import to_checksum_address
 
 from keeper.adapters.evm.rpc import Call
 from keeper.core.v3math.swap_kind import RecordedSwap, SwapRequest
-from keeper.localchain import mainnet
 from keeper.localchain.artifacts import creation_code, interface
 from keeper.localchain.chain import LocalTx, is_success
 from keeper.localchain.transplant import PoolReading, pool_reading, reading_calls
@@ -18,8 +17,8 @@ from keeper.localchain.twin import Twin
 
 _TRADER = "0x00000000000000000000000000000000ba9CE701"
 """Owner of the market contract; impersonated, never signs."""
-_STOCK = {mainnet.USDC: 10**18, mainnet.USDT: 10**18, mainnet.WETH: 10**27}
-"""What the market contract starts with, raw units: far more than any day moves."""
+_DOLLARS_RAW, _WETH_RAW = 10**18, 10**27
+"""What the market contract starts with of each token: far more than any day moves."""
 _LIQUIDITY_GAS = 800_000
 _SWAP_GAS = 3_000_000
 
@@ -98,8 +97,9 @@ class MarketDesk:
         self.chain.impersonate(_TRADER, balance_wei=10**30)
         deployed = self.chain.mine_all_succeed([LocalTx(sender=_TRADER, to=None, data=creation_code("Market"))])
         self.contract = to_checksum_address(deployed.receipts[0]["contractAddress"])
-        for token, raw in _STOCK.items():
-            twin.fund(self.contract, token, raw)
+        for token in twin.recipe.minted:
+            twin.fund(self.contract, token, _DOLLARS_RAW)
+        twin.fund(self.contract, twin.recipe.weth, _WETH_RAW)
         self._nonce = self.chain.nonce(_TRADER)
 
     def swap(self, pool: str, request: SwapRequest) -> LocalTx:

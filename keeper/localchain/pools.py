@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from keeper.core.v3math.exact_pool import ExactPool
 from keeper.core.v3math.pool_snapshot import PoolSnapshot
 from keeper.core.v3math.units import MAX_TICK, Q96
-from keeper.localchain import mainnet
+from keeper.localchain import arbitrum, mainnet
 from keeper.localchain.transplant import transplant
 from keeper.localchain.twin import Twin
 
@@ -65,6 +65,7 @@ class EthPool:
 USDC_WETH_500 = EthPool(address=mainnet.USDC_WETH_500, fee_pips=500, tick_spacing=10, eth_is_token0=False)
 USDC_WETH_3000 = EthPool(address=mainnet.USDC_WETH_3000, fee_pips=3000, tick_spacing=60, eth_is_token0=False)
 WETH_USDT_500 = EthPool(address=mainnet.WETH_USDT_500, fee_pips=500, tick_spacing=10, eth_is_token0=True)
+ARBITRUM_WETH_USDC_E_500 = EthPool(address=arbitrum.WETH_USDC_E_500, fee_pips=500, tick_spacing=10, eth_is_token0=True)
 ETH_POOLS = (USDC_WETH_500, USDC_WETH_3000, WETH_USDT_500)
 
 

@@ -6,7 +6,9 @@ Made up: who sells, how many, and at which volatility. The series, their pools, 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from keeper.core.model.option import OptionKind
 from keeper.core.quant.black_scholes import option_price
@@ -14,44 +16,26 @@ from keeper.core.v3math.units import Q96
 from keeper.localchain import mainnet
 from keeper.localchain.artifacts import interface
 from keeper.localchain.chain import LocalTx
-from keeper.localchain.gamma import OTOKEN_ONE, LocalGamma
+from keeper.localchain.chainlink import LocalFeed
+from keeper.localchain.gamma import DAY_S, OTOKEN_ONE, LocalGamma, expiry_after, put_gamma
 from keeper.localchain.otoken_market import POOL_FEE_PIPS, open_otoken_pool
-from keeper.localchain.twin import BANKER
+from keeper.localchain.selling import YEAR_S, Asked, Ether
+from keeper.localchain.twin import BANKER, Twin
 
-REPRICE_S = 3_600
-REPRICE_MOVE = 0.01
-"""A pool is brought to its price after an hour, or when ether has moved by a hundredth."""
 POOL_PUTS = 10_000
 """Options in each pool at its first price."""
 _STOCK_PUTS = 1_000_000
 """Options that the maker can still put in while a price falls."""
+SHIPPED_ROW = ((0.6, 10), (2.0, 21), (4.0, 45))
+"""Where the ladder's layers end, in the middle of the tenors that the shipped tiers ask for; see :func:`sell_opyn`."""
+_BEFORE_BUYING_S = 7_200
+"""A keeper that begins with the market buys a little more than an hour later, and nothing that has less than a day to live."""
+_STRIKE_STEP = 25
 _LEAST_USD = 0.01
-_YEAR_S = 365 * 86_400
 _USDC_ONE = 10**6
 _MAX_UINT = 2**256 - 1
 _PLENTY = 10**16
 _GAS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """At which volatility puts are sold."""
-
-    volatility: float
-    """Per year, as a fraction, while ether stands at its highest price so far."""
-    rise: float
-    """How it rises with a fall: times 1 + this times the part of the highest price that is lost."""
-
-    def at(self, usd: float, highest_usd: float) -> float:
-        """Volatility that is asked when ether costs so many dollars and has cost ``highest_usd``."""
-        return self.volatility * (1 + self.rise * max(1 - usd / highest_usd, 0.0))
-
-    def __str__(self) -> str:
-        """For people."""
-        return (
-            f"puts sold at {self.volatility:.0%} a year (Black-Scholes), {self.rise:g} % of it more for every percent that "
-            f"ether is below its highest price, plus the pool's {POOL_FEE_PIPS / 10_000:g} %"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +64,26 @@ class PutMaker:
     def __init__(self, gamma: LocalGamma, asked: Asked, usd: float, now_s: int) -> None:
         self._gamma = gamma
         self._asked = asked
-        self._highest_usd = self._usd = usd
-        self._now_s = now_s
+        self._ether = Ether(usd=usd, at_s=now_s, highest_usd=usd)
         self.series: tuple[PutSeries, ...] = ()
 
     @property
     def volatility(self) -> float:
         """What is asked now, per year."""
-        return self._asked.at(self._usd, self._highest_usd)
+        return self._asked.at(self._ether.usd, self._ether.highest_usd)
+
+    @property
+    def terms(self) -> str:
+        """See :class:`Seller`."""
+        return f"{self._asked}, plus the pool's {POOL_FEE_PIPS / 10_000:g} %"
+
+    @property
+    def listed(self) -> Mapping[str, str]:
+        """See :class:`keeper.localchain.selling.Seller`: of every series its oToken."""
+        return {
+            f"put at {one.strike_usd:g} until {datetime.fromtimestamp(one.expiry_s, tz=UTC):%Y-%m-%d %H:%M}": one.otoken
+            for one in self.series
+        }
 
     def sell(self, strike_usd: float, expiry_s: int) -> PutSeries:
         """Create a series with its pool, and enough in hand to keep it at a price (about ten blocks).
@@ -115,17 +111,17 @@ class PutMaker:
             usd: dollars per ether, > 0.
             now_s: chain time of the newest block.
         """
-        if now_s - self._now_s < REPRICE_S and abs(usd / self._usd - 1) < REPRICE_MOVE:
+        if not self._ether.moves_to(usd, now_s):
             return
-        self._usd, self._now_s, self._highest_usd = usd, now_s, max(self._highest_usd, usd)
         self.series = tuple(
             replace(one, usd=self._price(one.strike_usd, one.expiry_s)) if one.expiry_s > now_s else one for one in self.series
         )
         self._move([one for one in self.series if one.expiry_s > now_s])
 
     def _price(self, strike_usd: float, expiry_s: int) -> float:
-        years = (expiry_s - self._now_s) / _YEAR_S
-        price = option_price(OptionKind.PUT, spot=self._usd, strike=strike_usd, years=years, volatility=self.volatility)
+        years = (expiry_s - self._ether.at_s) / YEAR_S
+        usd = self._ether.usd
+        price = option_price(OptionKind.PUT, spot=usd, strike=strike_usd, years=years, volatility=self.volatility)
         return max(price, _LEAST_USD)
 
     def _move(self, series: list[PutSeries]) -> None:
@@ -145,6 +141,26 @@ class PutMaker:
             txs.append(LocalTx(sender=BANKER, to=mainnet.SWAP_ROUTER_02, data=data, gas=_GAS))
         if txs:
             chain.mine_all_succeed(txs)
+
+
+def sell_opyn(row: Sequence[tuple[float, int]], twin: Twin, feed: LocalFeed, asked: Asked, usd: float, now_s: int) -> PutMaker:
+    """Put Gamma's double on the twin of mainnet, with a row of series for sale (some 50 blocks).
+
+    Args:
+        row: how far each strike lies below the price, in daily standard deviations at the volatility that is asked, and days to
+            the 08:00 UTC at which the series expires, one being the first that is a day or more after the keeper buys.
+        twin: of mainnet.
+        feed: dollars per ether.
+        asked: the volatility.
+        usd: dollars per ether now.
+        now_s: chain time for which the first prices are made.
+    """
+    maker = PutMaker(put_gamma(twin, feed), asked, usd, now_s)
+    first_s = expiry_after(now_s + _BEFORE_BUYING_S, 1)
+    for deviations, days in row:
+        strike = round(math.exp(-deviations * maker.volatility / math.sqrt(365)) * usd / _STRIKE_STEP) * _STRIKE_STEP
+        maker.sell(strike, first_s + (days - 1) * DAY_S)
+    return maker
 
 
 def _sqrt_price_x96(series: PutSeries) -> int:

@@ -8,26 +8,20 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from keeper.localchain import aave, mainnet
-from keeper.localchain.aave import deploy_lending
 from keeper.localchain.accounts import Account
 from keeper.localchain.anvil import Anvil, AnvilOptions
 from keeper.localchain.chain import LocalChain
-from keeper.localchain.chainlink import ETH_USD, USDC_USD, put_feed
 from keeper.localchain.market import Market, MarketDesk
-from keeper.localchain.pools import ETH_POOLS, USDC_WETH_500, open_pools
+from keeper.localchain.place import MAINNET, Place
+from keeper.localchain.pools import open_pools
 from keeper.localchain.reporting import Reporter
+from keeper.localchain.selling import Seller, asked_in
 from keeper.localchain.synthetic import MarketPlan, SyntheticMarket
 from keeper.localchain.twin import BANKER, Twin, running_twin
-from keeper.simulation.weather import Scenario
+from keeper.simulation.weather import WEATHERS, Scenario
 
 DEFAULT_PORT = 8545
 _PRICE_USD = 4150.0
-_WALLET = ((mainnet.USDC, 500_000 * 10**6), (mainnet.USDT, 500_000 * 10**6), (mainnet.WETH, 120 * 10**18))
-"""Tokens that the first account is given, raw units."""
-_SUPPLIED = ((mainnet.USDC, 50_000_000 * 10**6), (mainnet.WETH, 20_000 * 10**18))
-_BORROWED = ((mainnet.USDC, 35_000_000 * 10**6), (mainnet.WETH, 12_000 * 10**18))
-"""The lending market's book, raw units: 70 % and 60 % of what is lent out."""
 _WALLET_WEI = 10 * 10**18
 """Native currency that it is left with: all but the gas reserve counts as inventory, and 10,000 ether would be the pool."""
 
@@ -39,6 +33,10 @@ class Sandbox:
     twin: Twin
     market: Market | None
     """Who moves the prices; None leaves them where people's own trades put them."""
+    place: Place = MAINNET
+    """Which chain it stands for."""
+    seller: Seller | None = None
+    """Sells puts; without a market at the prices of the beginning."""
     reporter: Reporter | None = None
     """Keeps the price feed at the market's price elsewhere; without a market the feed stays as it is and grows old."""
 
@@ -49,25 +47,15 @@ class Sandbox:
 
     def describe(self) -> dict[str, Any]:
         """What an operator needs, ready for JSON: address of the node, contracts, tokens, pools, keys that everybody knows."""
+        place, seller = self.place, self.seller
         return {
             "rpc_url": self.twin.rpc_url,
-            "chain_id": 1,
-            "contracts": {
-                "factory": mainnet.FACTORY,
-                "position_manager": mainnet.POSITION_MANAGER,
-                "swap_router_02": mainnet.SWAP_ROUTER_02,
-                "quoter_v2": mainnet.QUOTER_V2,
-                "tick_lens": mainnet.TICK_LENS,
-                "multicall3": mainnet.MULTICALL3,
-                "aave_v3_pool": aave.POOL,
-                "chainlink_eth_usd": ETH_USD,
-            },
-            "tokens": {"USDC": mainnet.USDC, "USDT": mainnet.USDT, "WETH": mainnet.WETH},
-            "pools": {
-                "USDC/WETH 0.05 %": mainnet.USDC_WETH_500,
-                "USDC/WETH 0.3 %": mainnet.USDC_WETH_3000,
-                "WETH/USDT 0.05 %": mainnet.WETH_USDT_500,
-            },
+            "chain": place.name,
+            "chain_id": place.chain_id,
+            "contracts": {**place.contracts, **({} if seller is None else place.venue)},
+            "tokens": dict(place.tokens),
+            "pools": {name: pool.address for name, pool in place.pools.items()},
+            "puts": {} if seller is None else dict(seller.listed),
             "accounts": [{"address": account.address, "key": account.key} for account in self.twin.accounts],
         }
 
@@ -80,8 +68,10 @@ class Sandbox:
             stop.wait()
             return
         while not stop.is_set() and (report := self.market.step()) is not None:
-            if self.reporter is not None and report.external_price is not None:
-                self.reporter.follow(report.external_price, report.timestamp_s)
+            for follower in (self.reporter, self.seller):
+                if follower is not None and report.external_price is not None:
+                    follower.follow(report.external_price, report.timestamp_s)
+            self.twin.chain.mine_more(self.place.blocks_a_slot - 1, base_fee_wei=report.base_fee_wei)
             stop.wait(block_every_s)
 
 
@@ -103,18 +93,28 @@ def forked(rpc_url: str, *, port: int = DEFAULT_PORT) -> Generator[Sandbox]:
     with Anvil(AnvilOptions(port=port, fork_url=rpc_url)) as node, closing(LocalChain(node.url, automine=True)) as chain:
         twin = Twin(chain=chain)
         chain.rpc.call("anvil_setBalance", twin.accounts[0].address, hex(_WALLET_WEI))
-        for token, raw in _WALLET:
+        for token, raw in MAINNET.wallet.items():
             chain.rpc.call("anvil_dealERC20", twin.accounts[0].address, token, hex(raw))
         yield Sandbox(twin=twin, market=None)
 
 
 @contextmanager
-def up(*, port: int = DEFAULT_PORT, scenario: Scenario | None = None, seed: int = 1, days: float = 1.0) -> Generator[Sandbox]:
+def up(
+    *,
+    place: Place = MAINNET,
+    port: int = DEFAULT_PORT,
+    scenario: Scenario | None = None,
+    protect: bool = False,
+    seed: int = 1,
+    days: float = 1.0,
+) -> Generator[Sandbox]:
     """A sandbox on ``port`` of the loopback interface (0: any free one), gone afterwards.
 
     Args:
+        place: which chain it stands for.
         port: where to listen.
         scenario: a market of our own to run in it; none leaves prices alone, with pools at 4,150 dollars an ether.
+        protect: whether puts are for sale, priced anew as the market goes on; some places always have them.
         seed: of the market.
         days: length of the market.
 
@@ -122,27 +122,22 @@ def up(*, port: int = DEFAULT_PORT, scenario: Scenario | None = None, seed: int 
         ConfigError: anvil or contracts are not installed.
         AnvilFailed: the port is taken, say.
     """
-    with running_twin(AnvilOptions(port=port)) as twin:
+    with running_twin(place.node(port=port), recipe=place.recipe) as twin:
         twin.chain.rpc.call("anvil_setBalance", twin.accounts[0].address, hex(_WALLET_WEI))
-        for token, raw in _WALLET:
+        for token, raw in place.wallet.items():
             twin.fund(twin.accounts[0].address, token, raw)
-        reporter = _surround(twin)
+        usd = _PRICE_USD if scenario is None else WEATHERS[scenario].points[0][1]
+        feed = place.put_feeds(twin, usd)
+        place.surround(twin, feed)
+        now_s, seller = twin.chain.timestamp_s(), None
+        if protect or place.always_sells:
+            seller = place.sale(twin, feed, asked_in(scenario), usd, now_s)
         market: Market | None = None
+        pools = tuple(place.pools.values())
         if scenario is None:
-            open_pools(twin, ETH_POOLS, _PRICE_USD, owner=BANKER)
+            open_pools(twin, pools, usd, owner=BANKER)
         else:
-            desk = MarketDesk(twin, USDC_WETH_500.address)
-            market = SyntheticMarket(desk, MarketPlan(scenario=scenario, seed=seed, days=days, pools=ETH_POOLS))
-        yield Sandbox(twin=twin, market=market, reporter=reporter)
-
-
-def _surround(twin: Twin) -> Reporter:
-    """Chainlink's feed and Aave's market where the shipped configuration looks for them, with some loans (about 30 blocks)."""
-    feed = put_feed(twin, ETH_USD, _PRICE_USD)
-    lending = deploy_lending(twin, {mainnet.WETH: feed, mainnet.USDC: put_feed(twin, USDC_USD, 1.0)})
-    for token, raw in _SUPPLIED:
-        twin.fund(BANKER, token, raw)
-        lending.supply(BANKER, token, raw)
-    for token, raw in _BORROWED:
-        lending.borrow(BANKER, token, raw)
-    return Reporter(feed, _PRICE_USD, twin.chain.timestamp_s())
+            desk = MarketDesk(twin, place.pool.address)
+            plan = MarketPlan(scenario=scenario, seed=seed, days=days, pools=pools, base_fees=place.base_fees)
+            market = SyntheticMarket(desk, plan)
+        yield Sandbox(twin=twin, place=place, market=market, seller=seller, reporter=Reporter(feed, usd, now_s))

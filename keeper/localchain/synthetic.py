@@ -75,6 +75,10 @@ class MarketPlan:
     """Whether the price elsewhere wanders around its path; otherwise it is the path itself."""
     activity: float = 1.0
     """Traders, and providers who come and go, times the usual; the arbitrageur does what there is to do."""
+    block_slots: int = 1
+    """Slots whose trades one block takes in: with more the market is coarser, and quicker. Whoever waits waits for one slot."""
+    base_fees: float = 1.0
+    """Base fees, times the weather's: a rollup's are a small part of mainnet's."""
     pools: tuple[EthPool, ...] = (USDC_WETH_500, USDC_WETH_3000)
     """The first is the main one, where all but the arbitrageur trade; no price yet."""
     begin_s: int = DAY_BEGIN_S
@@ -113,9 +117,10 @@ class SyntheticMarket:
             for part in ("price", "fee", "traders", "providers")
         )
         self.prices = external_prices(weather, plan.days, price_rng)
-        self._base_fees_wei = base_fees_wei(weather, plan.days, fee_rng)
+        self._base_fees_wei = [max(1, int(fee * plan.base_fees)) for fee in base_fees_wei(weather, plan.days, fee_rng)]
         self._desk, self._plan = desk, plan
         self._slot = 0
+        self._waiting: list[LocalTx] = []
         snapshots = open_pools(
             desk.twin, plan.pools, self.prices[0], owner=desk.contract, timestamp_s=plan.begin_s, seed=plan.seed
         )
@@ -130,7 +135,12 @@ class SyntheticMarket:
         """Mine the next block in which anybody wants anything, or the next of all; None when the days are over."""
         while self._slot < len(self.prices) - 1:
             self._slot += 1
-            if (txs := list(self._txs())) or waited_for:
+            self._waiting += self._people()
+            if self._slot % self._plan.block_slots and not waited_for:
+                continue
+            txs = [*self._arbitrage(), *self._waiting]
+            if txs or waited_for:
+                self._waiting = []
                 return self._mine(txs)
         return None
 
@@ -146,11 +156,14 @@ class SyntheticMarket:
         self._readings = [report.pool, *others]
         return report
 
-    def _txs(self) -> Iterator[LocalTx]:
+    def _arbitrage(self) -> Iterator[LocalTx]:
         usd, base_fee_wei = self.prices[self._slot], self._base_fees_wei[self._slot]
         for pool, reading in zip(self._plan.pools, self._readings, strict=True):
             if request := closing_swap(pool, reading, usd, base_fee_wei):
                 yield self._desk.swap(pool.address, request)
+
+    def _people(self) -> Iterator[LocalTx]:
+        usd = self.prices[self._slot]
         busy = self._plan.activity * _HOURS[self._slot * BLOCK_TIME_S // 3600 % 24]
         for _ in range(_poisson(self._traders, busy * _TRADES_A_DAY / SLOTS_PER_DAY)):
             yield self._desk.swap(self._desk.pool, self._trade(usd))

@@ -9,7 +9,8 @@ from keeper.core.quant.black_scholes import option_price
 from keeper.localchain import mainnet
 from keeper.localchain.chainlink import ETH_USD, put_feed
 from keeper.localchain.gamma import expiry_after, put_gamma
-from keeper.localchain.put_market import POOL_PUTS, REPRICE_S, Asked, PutMaker, PutSeries
+from keeper.localchain.put_market import POOL_PUTS, PutMaker, PutSeries
+from keeper.localchain.selling import REPRICE_S, Asked
 from keeper.localchain.transplant import pool_reading, reading_calls
 from keeper.localchain.twin import Twin
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -73,6 +74,28 @@ def test_gas_spikes_reach_the_chain(make_twin: MakeTwin) -> None:
     reports = run(make_twin(OPTIONS), MarketPlan(scenario=Scenario.GAS_SPIKE, seed=2, days=0.125))
     assert reports[0].base_fee_wei < 10**9
     assert max(report.base_fee_wei for report in reports) > 30 * 10**9
+
+
+def test_a_coarse_market_has_the_same_traders_in_fewer_blocks(make_twin: MakeTwin) -> None:
+    fine, coarse = (run(make_twin(OPTIONS), MarketPlan(seed=7, days=0.04, block_slots=slots)) for slots in (1, 10))
+    assert len(coarse) < len(fine) / 2
+    assert all((report.timestamp_s - DAY_BEGIN_S) % 120 == 0 for report in coarse)
+    traded = [sum(swap.amount0 for _, swap in swaps_of(reports) if swap.amount0 > 0) for reports in (fine, coarse)]
+    # What an arbitrageur undoes within a coarse block is not traded.
+    assert 0.4 < traded[1] / traded[0] <= 1
+    assert coarse[-1].pool.tick == pytest.approx(fine[-1].pool.tick, abs=30)
+
+
+def test_whoever_waits_on_a_coarse_market_waits_for_one_slot(make_twin: MakeTwin) -> None:
+    twin = make_twin(OPTIONS)
+    market = SyntheticMarket(MarketDesk(twin, USDC_WETH_500.address), MarketPlan(days=0.01, block_slots=10))
+    times = [report.timestamp_s for waited_for in (False, True, True, False) if (report := market.step(waited_for=waited_for))]
+    assert [later - earlier for earlier, later in pairwise(times)] == [12, 12, 96]
+
+
+def test_a_rollups_base_fee_is_a_part_of_mainnets(make_twin: MakeTwin) -> None:
+    usual, rollup = (run(make_twin(OPTIONS), MarketPlan(seed=7, days=0.004, base_fees=part)) for part in (1.0, 0.05))
+    assert rollup[0].base_fee_wei == pytest.approx(0.05 * usual[0].base_fee_wei, rel=0.5)
 
 
 def test_what_waits_is_mined_behind_the_market(make_twin: MakeTwin) -> None:

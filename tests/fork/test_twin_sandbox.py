@@ -12,7 +12,10 @@ from keeper.adapters.lending.aave_v3 import AaveReserves
 from keeper.adapters.prices.chainlink import ChainlinkFeed, ChainlinkFeeds
 from keeper.core.model.bar import Quote
 from keeper.localchain import aave, mainnet
+from keeper.localchain.artifacts import interface
 from keeper.localchain.chainlink import ETH_USD
+from keeper.localchain.place import ARBITRUM, MAINNET
+from keeper.localchain.put_market import PutMaker
 from keeper.localchain.reporting import DEVIATION, HEARTBEAT_S
 from keeper.localchain.sandbox import Sandbox, forked, up
 from keeper.localchain.twin import Twin
@@ -79,3 +82,43 @@ def test_running_the_sandbox_lets_the_feed_follow() -> None:
         before = quote(sandbox)
         sandbox.run(threading.Event(), block_every_s=0.0)
         assert quote(sandbox).as_of_s > before.as_of_s
+
+
+def test_arbitrum_makes_many_blocks_a_slot_and_its_base_fee_does_not_fall_in_them() -> None:
+    with up(place=ARBITRUM, port=0, scenario=Scenario.CRASH, days=0.004) as sandbox, closing(Rpc(sandbox.twin.rpc_url)) as rpc:
+        market = sandbox.market
+        assert market is not None
+        first = market.step()
+        assert first is not None
+        assert first.number > ARBITRUM.first_block
+        sandbox.twin.chain.mine_more(ARBITRUM.blocks_a_slot - 1, base_fee_wei=first.base_fee_wei)
+        head = rpc.call("eth_getBlockByNumber", "latest", False)
+        assert int(head["number"], 16) == first.number + ARBITRUM.blocks_a_slot - 1
+        assert int(head["timestamp"], 16) == first.timestamp_s
+        assert int(head["baseFeePerGas"], 16) == first.base_fee_wei
+        sandbox.run(threading.Event(), block_every_s=0.0)
+        assert int(rpc.call("eth_blockNumber"), 16) > first.number + 2 * ARBITRUM.blocks_a_slot
+
+
+def test_puts_get_dearer_with_the_fall_at_either_place() -> None:
+    for place in (MAINNET, ARBITRUM):
+        with up(place=place, port=0, protect=True) as sandbox:
+            assert sandbox.seller is not None
+            before = sandbox.twin.chain.rpc.call("eth_blockNumber")
+            sandbox.seller.follow(4_151.0, sandbox.twin.chain.timestamp_s())
+            assert sandbox.twin.chain.rpc.call("eth_blockNumber") == before
+            costs = [cost_of_one(sandbox)]
+            sandbox.seller.follow(3_700.0, sandbox.twin.chain.timestamp_s())
+            costs.append(cost_of_one(sandbox))
+            assert costs[1] > 1.2 * costs[0]
+
+
+def cost_of_one(sandbox: Sandbox) -> float:
+    """Of the first put that is listed, as its pool or its strategy tells it."""
+    address = next(iter(sandbox.seller.listed.values())) if sandbox.seller else ""
+    if isinstance(sandbox.seller, PutMaker):
+        return sandbox.seller.series[0].usd
+    price = interface("HergePut").function("calculateNegativepnlAndPositivepnl")
+    data = price.call_data(10**18, 10 * 86_400, [])
+    _, premium = price.decode(sandbox.twin.chain.rpc.call("eth_call", {"to": address, "input": data}, "latest"))
+    return premium / 10**6

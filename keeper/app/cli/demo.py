@@ -19,12 +19,10 @@ from keeper.app.cli.output import WIDTH_OFF_TERMINAL
 from keeper.app.cli.session import Session
 from keeper.app.demo import play
 from keeper.app.demo_scene import DemoOptions
+from keeper.app.demo_stage import ON_MAINNET, Stage, stage_named
 from keeper.app.demo_view import LiveView, PlainView, summary
 from keeper.core.model.errors import ConfigError
 from keeper.simulation.weather import Scenario
-
-DAYS, PROTECTED_DAYS = 1.0, 1.5
-"""Length of a market when none is asked for: with protection until the nearest puts have expired, settled and been redeemed."""
 
 
 class Asked(NamedTuple):
@@ -45,19 +43,17 @@ def run(session: Session, asked: Asked, *, keep: bool) -> ExitCode:
     """Play a day, show it, and sum it up on stdout; logs go to a file in the run's folder.
 
     Raises:
-        ConfigError: a tape and prices are both named, or a beginning without prices; or as :func:`keeper.app.demo.play`.
+        ConfigError: a tape and prices are both named, a beginning without prices, a chain without a twin, or a tape on another
+            chain than its own; or as :func:`keeper.app.demo.play`.
     """
-    if asked.tape is not None and asked.prices is not None:
-        raise ConfigError(["--tape and --prices are both given; name one record"])
-    if asked.begin is not None and asked.prices is None:
-        raise ConfigError(["--from is where recorded prices begin; name them with --prices"])
+    stage = _stage(session.chain, asked)
     # A program reads the object on stdout: the pictures go to stderr then.
     console = Console(stderr=session.as_json, no_color=session.no_color or None, highlight=False)
     if not console.is_terminal:
         console.width = WIDTH_OFF_TERMINAL
     folder = _new_folder(session.state_dir)
-    options = _options(asked, folder)
-    title = f"keeper demo: USDC/WETH 0.05 %, {_played(asked)}{', protected' if asked.protect else ''}"
+    options = _options(asked, stage, folder)
+    title = f"keeper demo: {stage.pair}, {_played(asked)}{', protected' if asked.protect else ''}"
     log = io.StringIO()
     view = LiveView(console, title) if console.is_terminal else PlainView(console, title)
 
@@ -83,8 +79,25 @@ def run(session: Session, asked: Asked, *, keep: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _options(asked: Asked, folder: Path) -> DemoOptions:
+def _stage(chain: str | None, asked: Asked) -> Stage:
+    """Where it is played.
+
+    Raises:
+        ConfigError: what was asked for does not go together.
+    """
+    stage = stage_named(chain)
+    if asked.tape is not None and asked.prices is not None:
+        raise ConfigError(["--tape and --prices are both given; name one record"])
+    if asked.begin is not None and asked.prices is None:
+        raise ConfigError(["--from is where recorded prices begin; name them with --prices"])
+    if asked.tape is not None and stage is not ON_MAINNET:
+        raise ConfigError([f"--tape is a recorded day of mainnet's pool; leave it or --chain {stage.place.name} out"])
+    return stage
+
+
+def _options(asked: Asked, stage: Stage, folder: Path) -> DemoOptions:
     return DemoOptions(
+        stage=stage,
         state_dir=folder,
         tape=asked.tape,
         prices=asked.prices,
@@ -92,7 +105,7 @@ def _options(asked: Asked, folder: Path) -> DemoOptions:
         scenario=Scenario(asked.scenario),
         protect=asked.protect,
         seed=asked.seed,
-        days=asked.days or (PROTECTED_DAYS if asked.protect else DAYS),
+        days=asked.days or (stage.protected_days if asked.protect else stage.days),
         port=asked.port,
         speed=asked.speed,
     )

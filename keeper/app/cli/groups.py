@@ -15,7 +15,7 @@ from keeper.app.cli.session import Session
 
 keys = typer.Typer(help="Make and import encrypted keys.", no_args_is_help=True)
 config = typer.Typer(help="Look at, check and reload the settings.", no_args_is_help=True)
-localchain = typer.Typer(help="A local chain with the contracts of mainnet.", no_args_is_help=True)
+localchain = typer.Typer(help="A local chain with the contracts of mainnet or Arbitrum.", no_args_is_help=True)
 db = typer.Typer(help="Look after the journal's file.", no_args_is_help=True)
 data = typer.Typer(help="Market history on disk.", no_args_is_help=True)
 calendar = typer.Typer(help="Scheduled events that raise variance.", no_args_is_help=True)
@@ -120,14 +120,22 @@ def localchain_up(
     scenario: Annotated[
         str | None, typer.Option("--scenario", help="Run a market in it: calm, trend, crash and others.")
     ] = None,
+    protect: Annotated[
+        bool,
+        typer.Option("--protect", help="Puts are for sale: at Opyn on mainnet. At Hegic, on Arbitrum, they always are."),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the market.", min=0)] = 1,
     days: Annotated[float, typer.Option("--days", help="Length of the market.", min=0.01, max=365)] = 1.0,
     block_every_s: Annotated[float, typer.Option("--block-every-s", help="Seconds between blocks.", min=0, max=3600)] = 1.0,
 ) -> ExitCode:
-    """Start a local chain and stay until Ctrl-C."""
+    """Start a local chain and stay until Ctrl-C.
+
+    It stands for mainnet, or with --chain arbitrum for Arbitrum, so that the shipped configuration of that chain works on it.
+    """
     from keeper.app.cli import localchain as bodies
 
-    return bodies.up(session, bodies.Request(port=port, scenario=scenario, seed=seed, days=days, block_every_s=block_every_s))
+    request = bodies.Request(port=port, scenario=scenario, protect=protect, seed=seed, days=days, block_every_s=block_every_s)
+    return bodies.up(session, request)
 
 
 @command(db, "migrate")

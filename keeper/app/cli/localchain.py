@@ -16,6 +16,7 @@ from keeper.app.cli.output import table
 from keeper.app.cli.session import Session
 from keeper.core.model.errors import ConfigError
 from keeper.localchain import sandbox
+from keeper.localchain.place import MAINNET, place_named
 from keeper.simulation.weather import Scenario
 
 FORK_VARIABLE = "KEEPER_FORK_RPC"
@@ -28,6 +29,7 @@ class Request:
 
     port: int
     scenario: str | None
+    protect: bool
     seed: int
     days: float
     block_every_s: float
@@ -42,13 +44,13 @@ def up(session: Session, request: Request) -> ExitCode:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    with _started(request) as running:
+    with _started(session.chain, request) as running:
         told = running.describe()
-        named = [(name, address) for kind in ("contracts", "tokens", "pools") for name, address in told[kind].items()]
+        named = [(name, address) for kind in ("contracts", "tokens", "pools", "puts") for name, address in told[kind].items()]
         accounts = [(account["address"], account["key"]) for account in told["accounts"]]
         session.out.show(
             told,
-            Text(f"node {told['rpc_url']}, chain {told['chain_id']}; Ctrl-C ends it"),
+            Text(f"node {told['rpc_url']}, chain {told['chain_id']} ({told['chain']}); Ctrl-C ends it"),
             table("Contracts", ("name", "address"), named),
             table("Accounts (everybody knows these keys)", ("address", "key"), accounts),
         )
@@ -56,13 +58,25 @@ def up(session: Session, request: Request) -> ExitCode:
     return ExitCode.OK
 
 
-def _started(request: Request) -> AbstractContextManager[sandbox.Sandbox]:
+def _started(chain: str | None, request: Request) -> AbstractContextManager[sandbox.Sandbox]:
+    place, scenario = place_named(chain), _scenario(request.scenario)
     rpc_url = os.environ.get(FORK_VARIABLE)
     if rpc_url is None:
-        scenario = _scenario(request.scenario)
-        return sandbox.up(port=request.port, scenario=scenario, seed=request.seed, days=request.days)
-    if request.scenario is not None:
-        raise ConfigError([f"--scenario: a fork has mainnet's own prices; unset {FORK_VARIABLE}, or leave the scenario out"])
+        return sandbox.up(
+            place=place,
+            port=request.port,
+            scenario=scenario,
+            protect=request.protect,
+            seed=request.seed,
+            days=request.days,
+        )
+    refused = {
+        f"--chain: {place.name!r}: a fork is of mainnet": place is not MAINNET,
+        "--scenario: a fork has mainnet's own prices": scenario is not None,
+        "--protect: a fork has mainnet's own venues": request.protect,
+    }
+    if problems := [f"{why}; unset {FORK_VARIABLE}, or leave it out" for why, holds in refused.items() if holds]:
+        raise ConfigError(problems)
     return sandbox.forked(rpc_url, port=request.port)
 
 

@@ -48,13 +48,19 @@ def demo(
     protect: Annotated[bool, typer.Option("--protect", help="Puts are for sale, and the keeper buys protection.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the market.", min=0)] = 1,
     days: Annotated[
-        float | None, typer.Option("--days", help="Length of the market.  [default: 1; 1.5 with --protect]", min=0.01, max=365)
+        float | None,
+        typer.Option(
+            "--days", help="Length of the market.  [default: 1; with --protect 1.5, on Arbitrum 7.25]", min=0.01, max=365
+        ),
     ] = None,
     speed: Annotated[float, typer.Option("--speed", help="Market seconds a second; 0: as fast as it goes.", min=0)] = 0.0,
     port: Annotated[int, typer.Option("--port", help="Port of the chain; 0 takes a free one.", min=0, max=65_535)] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the chain up at the end, until Ctrl-C.")] = False,
 ) -> ExitCode:
-    """Watch the keeper work through a market day on a local chain."""
+    """Watch the keeper work through a market day on a local chain.
+
+    It stands for mainnet, or with --chain arbitrum for Arbitrum.
+    """
     from keeper.app.cli import demo as body
 
     options = body.Asked(
