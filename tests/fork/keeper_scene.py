@@ -71,6 +71,9 @@ class Pair:
     pools: tuple[EthPool, ...]
     """The one whose prices are measured first."""
     stable: str
+    chain: str = "mainnet"
+    """Of the file in config/chains."""
+    weth: str = mainnet.WETH
 
 
 USDC_PAIR = Pair(name="usdc_weth_500", pools=(USDC_WETH_500,), stable=mainnet.USDC)
@@ -173,7 +176,9 @@ class Scene:
 
     def settings(self, *, pair: str | None = None, **values: object) -> Settings:
         """The shipped configuration with a node, a key and a folder; ``values`` by dotted path with __ for the dots."""
-        return load(config=self._file(), pool=pair or self.pair.name, flags=_dotted(values), environ={}).settings
+        return load(
+            config=self._file(), chain=self.pair.chain, pool=pair or self.pair.name, flags=_dotted(values), environ={}
+        ).settings
 
     def _file(self) -> Path:
         passphrase, key = self.folder / "passphrase", self.folder / "key.json"
@@ -234,7 +239,7 @@ class Scene:
     def purse(self) -> tuple[int, int, int]:
         """Stable token, wrapped ether and native ether of the wallet, raw units."""
         native = int(self.twin.chain.rpc.call("eth_getBalance", self.wallet, "latest"), 16)
-        tokens = (self.twin.balance_raw(self.wallet, token) for token in (self.pair.stable, mainnet.WETH))
+        tokens = (self.twin.balance_raw(self.wallet, token) for token in (self.pair.stable, self.pair.weth))
         return (*tokens, native)
 
     def wealth(self) -> float:
@@ -247,7 +252,7 @@ class Scene:
     def leftovers(self) -> list[int]:
         """What position manager and router hold of anything, and what they may take from the wallet: all zero."""
         natives = [("eth_getBalance", [spender, "latest"]) for spender in _SPENDERS]
-        pairs = [(token, spender) for token in (self.pair.stable, mainnet.WETH) for spender in _SPENDERS]
+        pairs = [(token, spender) for token in (self.pair.stable, self.pair.weth) for spender in _SPENDERS]
         balances = [self._call(token, "balanceOf", spender) for token, spender in pairs]
         allowances = [self._call(token, "allowance", self.wallet, spender) for token, spender in pairs]
         return [int(reply, 16) for reply in self.twin.chain.rpc.batch([*natives, *balances, *allowances])]
@@ -299,7 +304,7 @@ def opened(
     twin.chain.rpc.call("anvil_setBalance", scene.wallet, hex(GAS_ETH * 10**18))
     if funds:
         twin.fund(scene.wallet, pair.stable, EACH_USD * 10**6)
-        twin.fund(scene.wallet, mainnet.WETH, int(EACH_USD / PRICE_USD * 10**18))
+        twin.fund(scene.wallet, pair.weth, int(EACH_USD / PRICE_USD * 10**18))
     if history:
         scene.quarters(HISTORY_QUARTERS)
     return scene
