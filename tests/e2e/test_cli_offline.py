@@ -85,6 +85,18 @@ def test_init_writes_a_file_that_is_right_and_never_writes_over_one(tmp_path):
     assert keeper(tmp_path, "init", "--force").returncode == 0
 
 
+def test_init_writes_the_chain_and_pool_that_are_named(tmp_path):
+    named = keeper(tmp_path, "init", "--chain", "arbitrum", "--pool", "arbitrum_weth_usdce_500")
+    assert named.returncode == 0, named.stderr
+    right = keeper(tmp_path, "config", "validate", KEEPER__RPC__URL=SECRET_URL, KEEPER__WALLET__ADDRESS=ADDRESS)
+    assert right.stdout == "right: arbitrum, weth_usdce_500, dry\n"
+    for wrong in (("--chain", "moon"), ("--chain", "arbitrum"), ("--pool", "moon")):
+        refused = keeper(tmp_path, "init", *wrong, "--force")
+        assert refused.returncode == 3
+        assert refused.stderr.startswith("error: ")
+    assert 'chain = "arbitrum"' in (tmp_path / "keeper.toml").read_text(encoding="utf-8")
+
+
 def test_config_show_names_sources_and_hides_the_node(tmp_path):
     (tmp_path / "keeper.toml").write_text("[gates]\ncooldown_s = 1800\n", encoding="utf-8")
     shown = json.loads(keeper(tmp_path, "config", "show", "--json", KEEPER__RPC__URL=SECRET_URL).stdout)["settings"]

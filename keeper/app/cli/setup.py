@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import time
 from collections.abc import Iterator
 from importlib import resources
@@ -19,7 +21,7 @@ from keeper.app.cli.exit_code import ExitCode
 from keeper.app.cli.output import table
 from keeper.app.cli.session import Session
 from keeper.app.sense_checks import sense_checks
-from keeper.app.settings import Need, Settings, to_policy
+from keeper.app.settings import Need, Settings, load, to_policy
 from keeper.app.venues import open_venues
 from keeper.core.model.errors import ConfigError, KeeperError
 from keeper.core.model.policy import Policy
@@ -28,8 +30,12 @@ TEMPLATE = "keeper.example.toml"
 
 
 def init(session: Session, path: Path, *, force: bool) -> ExitCode:
-    """Write the template; an existing file is kept unless ``force``."""
+    """Write the template, for the chain and pool that are named; an existing file is kept unless ``force``."""
+    load(environ={}, chain=session.chain, pool=session.pool)
     text = resources.files("keeper.config").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    for key, name in (("chain", session.chain), ("pool", session.pool)):
+        if name is not None:
+            text = _using(text, key, name)
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
@@ -41,6 +47,10 @@ def init(session: Session, path: Path, *, force: bool) -> ExitCode:
     told = [f"wrote {path}", "next: edit it, then keeper config validate, keeper check, keeper plan"]
     session.out.show({"path": str(path)}, *(Text(line) for line in told))
     return ExitCode.OK
+
+
+def _using(text: str, key: str, name: str) -> str:
+    return re.sub(f'^{key} = ".*?"', lambda _: f"{key} = {json.dumps(name)}", text, flags=re.MULTILINE)
 
 
 def check(session: Session, *, skip_clock: bool) -> ExitCode:
