@@ -58,3 +58,8 @@ def test_every_trigger_and_gate_of_protection_has_words():
 def test_a_tier_that_woke_by_the_price_says_how_far_it_has_gone():
     told = phrases.phrase(phrases.REASONS, "hedge_walked", None, 0.65, 0.6, "near: of the way to the ladder's end")
     assert told == "tier near: the price has gone 65% of the way to the ladder's end, wakes at 60%"
+
+
+def test_a_volatility_that_is_not_known_is_no_zero():
+    assert phrases.REASONS[triggers.VOLATILITY](0.0, 0.6, "per year") == "volatility is not known yet"
+    assert "61%" in phrases.REASONS[triggers.VOLATILITY](0.61, 0.6, "per year")

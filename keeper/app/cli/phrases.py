@@ -28,7 +28,9 @@ REASONS: Mapping[str, Phrase] = {
     "fees": lambda found, limit, unit: f"is owed {found:,.2f} {unit}, worth putting back from {limit:,.2f}",
     "idle": lambda found, limit, unit: f"can take {found:,.2f} {unit} more that lies idle, worth it from {limit:,.2f}",
     "steady": lambda found, limit, _: f"is {found:.0%} of the way to its edge, acts at {limit:.0%}",
-    "volatility": lambda found, limit, _: f"volatility is {found:.0%} a year where {limit:.0%} is usual",
+    "volatility": lambda found, limit, _: (
+        f"volatility is {found:.0%} a year where {limit:.0%} is usual" if found else "volatility is not known yet"
+    ),
     "event": lambda found, limit, _: f"should be {found:.2f} times as wide ahead of a scheduled event, past {limit:.2f}",
     "event_over": lambda found, limit, _: f"should be {found:.2f} times as wide now that the event is over, below {limit:.2f}",
     "protect": lambda found, limit, unit: f"protection should be quoted: {found:.2f} {unit}, from {limit:.2f}",
