@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -22,6 +22,7 @@ from keeper.adapters.options.opyn_series import SeriesBook, Survey
 from keeper.adapters.options.opyn_settlement import IS_WHITELISTED, Settler
 from keeper.adapters.options.opyn_soundness import Soundness
 from keeper.adapters.options.opyn_supply import Offer, OtokenSource, Wanted
+from keeper.adapters.options.parts import largest, parts_of
 from keeper.adapters.options.reading import Reading
 from keeper.adapters.options.words import tokens, unmet
 from keeper.core.model.option import (
@@ -38,8 +39,6 @@ from keeper.core.model.pool import BlockRef
 from keeper.core.model.token import TokenAmount
 from keeper.core.quant.black_scholes import implied_volatility
 
-PARTS = (1, 3, 10)
-"""What a size is divided by where nobody sells all of it."""
 _YEAR_S = 365 * 86_400
 
 
@@ -103,8 +102,8 @@ class OpynQuotes:
     ) -> Reading[tuple[OptionQuote | NoQuote, ...]]:
         """Quotes of every listed series that fits a want, and the wants that none fits.
 
-        In whole lots of the wanted size, or of the largest of :data:`PARTS` that somebody sells. What a series costs is asked
-        together with whether it is listed.
+        In whole lots of the wanted size, or of the largest of its :func:`parts <parts_of>` that somebody sells. What a series
+        costs is asked together with whether it is listed.
 
         Raises:
             VenueSilent: the venue does not answer.
@@ -112,7 +111,8 @@ class OpynQuotes:
 
         def reads(modules: Modules, series: Sequence[Series]) -> list[ContractRead]:
             fitting = [(one, want) for want in wants for one in series if _fits(one, market, want)]
-            asked = [self._asking(self._contract(one), part, block) for one, want in fitting for part in _parts(want.size)]
+            contracts = [(self._contract(one), want.size) for one, want in fitting]
+            asked = [self._asking(contract, part, block) for contract, size in contracts for part in parts_of(contract, size)]
             costs = [read for one in asked if isinstance(one, _Asked) for read in self._reads(one, modules)]
             return [*(_listed(modules, one) for one, _ in fitting), *costs]
 
@@ -124,16 +124,8 @@ class OpynQuotes:
         return (*dict.fromkeys(quotes), *absent)
 
     def _largest(self, contract: OptionContract, size: TokenAmount, block: BlockRef, survey: Survey) -> OptionQuote | NoQuote:
-        """The quote of the largest part that somebody sells, or else why the whole size is not sold."""
-        found = list(self._of_parts(contract, size, block, survey))
-        return next((one for one in found if isinstance(one, OptionQuote)), found[0])
-
-    def _of_parts(
-        self, contract: OptionContract, size: TokenAmount, block: BlockRef, survey: Survey
-    ) -> Iterator[OptionQuote | NoQuote]:
-        for part in _parts(size):
-            asked = self._asking(contract, part, block)
-            yield asked if isinstance(asked, NoQuote) else self._judged(block, asked, survey)
+        asked = [self._asking(contract, part, block) for part in parts_of(contract, size)]
+        return largest([one if isinstance(one, NoQuote) else self._judged(block, one, survey) for one in asked])
 
     def _asking(self, contract: OptionContract, size: TokenAmount, block: BlockRef) -> _Asked | NoQuote:
         rules = self.rules
@@ -244,8 +236,3 @@ def _implied(series: Series, offer: Offer, prices: tuple[int, int], decimals: in
         years=tenor_s / _YEAR_S,
     )
     return None if found is None else Decimal(f"{found:.6f}")
-
-
-def _parts(size: TokenAmount) -> list[TokenAmount]:
-    """The size and its parts, each rounded **up** to a raw unit."""
-    return [TokenAmount(token=size.token, raw=-(-size.raw // part)) for part in PARTS]
