@@ -224,6 +224,8 @@ def test_the_implied_volatility_is_that_of_the_premium() -> None:
         ({"maxPeriod": (6 * DAY_S,)}, NoQuoteReason.OUT_OF_TENOR, "to 518400 s"),
         ({"lockedLimit": (0,)}, NoQuoteReason.PAUSED, "limit"),
         ({"getAvailableContracts": (2 * ETHER - 1,)}, NoQuoteReason.LIMIT, "1.999999999999999999 WETH of 2 WETH are for sale"),
+        ({"totalBalance": (2 * 48_200_000 - 1,)}, NoQuoteReason.LIMIT, "1.999999979253112033 WETH of 2 WETH are for sale"),
+        ({"totalLocked": (60_000 * DOLLAR,)}, NoQuoteReason.LIMIT, "0 WETH of 2 WETH are for sale"),
         ({"calculateNegativepnlAndPositivepnl": (0, 0)}, NoQuoteReason.UNSOUND, "costs nothing"),
         ({"latestRoundData": (1, 2_500 * 10**8, 0, NOW_S - 90_001, 1)}, NoQuoteReason.UNSOUND, "90001 s old"),
         ({"acceptedStrategy": Reverted("nothing returned")}, NoQuoteReason.UNREACHABLE, "nothing returned"),

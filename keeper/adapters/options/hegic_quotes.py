@@ -200,17 +200,19 @@ class HegicQuotes:
         if (age_s := asked.block.timestamp_s - last.updated_s) > self._guards.max_feed_age_s:
             raise _Declined(NoQuoteReason.UNSOUND, f"the strike would be of a price that is {age_s} s old")
         self._must_have_its_scale(strategy, last.spot, probes)
-        _, premium = reads.told(answers, reads.price_read(strategy, size, asked.period_s))
-        (available,) = reads.told(answers, reads.available_read(strategy, asked.period_s))
+        reserve, premium = reads.told(answers, reads.price_read(strategy, size, asked.period_s))
+        reserves = self._shared.reserves_of(answers)
+        (listed,) = reads.told(answers, reads.available_read(strategy, asked.period_s))
+        # The strategy counts the reserve alone; the treasury sells where reserve and premium are both free.
+        available = min(listed, max(reserves.free, 0) * size // max(reserve + premium, 1))
         if size > available:
             raise _Declined(
                 NoQuoteReason.LIMIT, f"{tokens(self._market.base, available)} of {in_words(asked.size)} are for sale"
             )
         if premium == 0:
             raise _Declined(NoQuoteReason.UNSOUND, "it costs nothing")
-        cap = self._shared.reserves_of(answers).cap
-        self._must_be_covered(strategy, size, last.spot, cap)
-        return self._offer(asked, last.spot, premium, available, cap)
+        self._must_be_covered(strategy, size, last.spot, reserves.cap)
+        return self._offer(asked, last.spot, premium, available, reserves.cap)
 
     def _must_be_sold(self, asked: _Asked, answers: Answers) -> None:
         terms = self._terms[asked.strategy.address]

@@ -119,16 +119,20 @@ class Reserves:
     """What the cover pool could pay in."""
 
     @property
+    def free(self) -> int:
+        """What the reserve and the premium of another option may take together; negative where too much is owed."""
+        return self.balance + self.cover - self.locked - self.premiums
+
+    @property
     def cap(self) -> int:
         """Most that one payoff could take now, never negative.
 
         A payoff within the balance needs balance and cover to hold everything owed. One beyond it also makes the cover bring
         the balance back to benchmark and premiums.
         """
-        free = self.balance + self.cover - self.locked - self.premiums
-        if free <= self.balance:
-            return max(free, 0)
-        return max(self.balance, min(free, self.balance + self.cover - self.benchmark - self.premiums))
+        if self.free <= self.balance:
+            return max(self.free, 0)
+        return max(self.balance, min(self.free, self.balance + self.cover - self.benchmark - self.premiums))
 
     def without(self, *, locked: int, premium: int) -> Reserves:
         """After an option with that reserve and premium has ended, which comes before its payoff is paid."""
