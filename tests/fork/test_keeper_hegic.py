@@ -1,10 +1,11 @@
-"""A whole keeper on a twin of Arbitrum that buys Hegic's puts, and exercises by itself what is due before it is lost."""
+"""A whole keeper on a twin of Arbitrum that buys Hegic's puts, in parts where few are for sale, and exercises what is due."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,12 @@ from keeper.core.model.decision import BuyProtection, EndProtection
 from keeper.core.model.option import CloseHow, OptionPosition, PositionState
 from keeper.core.model.plan import Done, StageKind
 from keeper.core.model.record import CycleRecord
+from keeper.core.strategy.hedge.needs import COVERED
+from keeper.core.strategy.hedge.proposal import GAP
 from keeper.localchain import arbitrum
 from keeper.localchain.chainlink import LocalFeed
-from keeper.localchain.herge_market import sell_herge
+from keeper.localchain.herge import PUTS, LocalHerge
+from keeper.localchain.herge_market import LIMIT_RAW, sell_herge
 from keeper.localchain.place import ARBITRUM
 from keeper.localchain.selling import Asked
 from keeper.localchain.twin import running_twin
@@ -43,6 +47,13 @@ HEDGED = {
     "chain__fees__max_gas_day": "0.5",
 }
 
+ONE_TIER = {"hedge__tiers__middle__anchor": "break_even", "hedge__tiers__far__anchor": "break_even"}
+"""All three at one strike: the near tier covers what there is to cover."""
+LOT = 0.0001
+"""Of ether, as Hegic's puts are bought."""
+FEW_RAW = 300 * 10**6
+"""Of premiums, for each strategy: less than the near tier lacks."""
+
 
 @dataclass
 class Insured:
@@ -50,8 +61,8 @@ class Insured:
     feed: LocalFeed
 
     @contextmanager
-    def keeper(self) -> Generator[Keeper]:
-        with self.scene.keeper(**HEDGED) as keeper:
+    def keeper(self, **change: object) -> Generator[Keeper]:
+        with self.scene.keeper(**HEDGED | change) as keeper:
             yield keeper
 
     def at(self, usd: float, timestamp_s: int) -> None:
@@ -60,23 +71,43 @@ class Insured:
         self.feed.set_answer(usd)
 
 
-@pytest.fixture
-def insured(tmp_path) -> Iterator[Insured]:
+@contextmanager
+def selling(folder: Path, limit_raw: int = LIMIT_RAW) -> Generator[Insured]:
     with running_twin(ARBITRUM.node(port=0), recipe=ARBITRUM.recipe) as twin:
         feed = ARBITRUM.put_feeds(twin, PRICE_USD)
         sell_herge(twin, feed, Asked(volatility=0.55, rise=4.0), PRICE_USD, twin.chain.timestamp_s())
-        yield Insured(opened(twin, tmp_path, PAIR), feed)
+        if limit_raw != LIMIT_RAW:
+            local = LocalHerge(twin=twin, feed=feed)
+            for put in PUTS:
+                local.set_limit(put, limit_raw)
+        yield Insured(opened(twin, folder, PAIR), feed)
+
+
+@pytest.fixture
+def insured(tmp_path) -> Iterator[Insured]:
+    with selling(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def scarce(tmp_path) -> Iterator[Insured]:
+    with selling(tmp_path, FEW_RAW) as found:
+        yield found
 
 
 def until_bought(insured: Insured, keeper: Keeper) -> OptionPosition:
     """The first option, as the cycle after its purchase sees it."""
     for _ in range(6):
         record = cycle(keeper)
-        if any(isinstance(move, BuyProtection) for move in record.decision.moves):
+        if purchases(record):
             insured.scene.wait(12)
             return cycle(keeper).view.protection.positions[0]
         insured.scene.quarters(1)
     raise AssertionError(record.decision)
+
+
+def purchases(record: CycleRecord) -> list[BuyProtection]:
+    return [move for move in record.decision.moves if isinstance(move, BuyProtection)]
 
 
 def endings(record: CycleRecord) -> list[EndProtection]:
@@ -112,3 +143,28 @@ def test_a_put_is_exercised_by_the_cycle_when_it_is_due_and_not_before(insured: 
         assert differences(record, think_again(record, keeper.journal.named_history(record.view))) == ()
         assert not [name for name in insured.scene.telling.names() if name.startswith("protection.")]
         assert keeper.journal.verify() == ()
+
+
+def test_a_tier_that_nobody_covers_whole_is_covered_in_parts_over_several_cycles(scarce: Insured) -> None:
+    """What is wanted first is less than the gap, as it is where a premium might not be paid at its dearest."""
+    records = []
+    with scarce.keeper(**ONE_TIER) as keeper:
+        for _ in range(8):
+            records.append(cycle(keeper))
+            scarce.scene.wait(12)
+        assert keeper.journal.verify() == ()
+    buying = [record for record in records if purchases(record)]
+    assert len(buying) >= 3
+    held = 0.0
+    for record in buying:
+        (move,) = purchases(record)
+        (gap,) = [reason for reason in record.decision.reasons if reason.trigger == GAP]
+        assert (move.tier, gap.found) == ("near", pytest.approx(held))
+        size = move.quote.size.raw / 10**18
+        assert size <= (gap.limit - held) / 3 + LOT
+        assert record is buying[0] or size == pytest.approx((gap.limit - held) / 3, abs=LOT)
+        assert isinstance(record.stages[0].outcome, Done)
+        held += size
+    assert held >= COVERED * gap.limit
+    last = records[-1].view.protection.positions
+    assert [one.size for one in last] == [purchases(record)[0].quote.size for record in buying]

@@ -295,6 +295,22 @@ def test_offers_take_two_rounds_whatever_is_wanted() -> None:
     assert all(isinstance(one, OptionQuote) for one in found)
 
 
+@pytest.mark.parametrize(("wanted", "sold"), [(5, 5), (12, 4), (40, 4)])
+def test_what_is_not_sold_whole_is_offered_in_the_largest_part_that_is(wanted: int, sold: int) -> None:
+    """Five ether of each strategy are for sale."""
+    reading = venue().offering(market(), [want(size=TokenAmount(token=WETH, raw=wanted * ETHER))], HEAD)
+    ask = reading.send(replies(next(reading)))
+    assert len(ask.others) == 2
+    assert [one.size.raw for one in finished(reading, replies(ask))] == [sold * ETHER] * 2
+
+
+def test_where_no_part_is_sold_it_is_told_why_the_whole_is_not() -> None:
+    reading = venue().offering(market(), [want(size=TokenAmount(token=WETH, raw=51 * ETHER))], HEAD)
+    ask = reading.send(replies(next(reading)))
+    found = finished(reading, replies(ask))
+    assert [one.note for one in found] == ["5 WETH of 51 WETH are for sale"] * 2
+
+
 def test_nothing_is_asked_a_second_time_where_nothing_fits() -> None:
     reading = venue().offering(market(), [want((1, 2))], HEAD)
     (absent,) = finished(reading, replies(next(reading)))

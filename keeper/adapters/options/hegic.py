@@ -13,7 +13,6 @@ configured are left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from keeper.adapters.evm.multicall import Answers
@@ -21,6 +20,7 @@ from keeper.adapters.evm.rpc import BadReply, Rpc
 from keeper.adapters.options import hegic_reads as reads
 from keeper.adapters.options.hegic_quotes import GAS_CLOSE, HegicQuotes
 from keeper.adapters.options.hegic_terms import HergeGuards, HergeMarket, Reserves
+from keeper.adapters.options.parts import largest, parts_of
 from keeper.adapters.options.reading import Ask, Reading, run_now
 from keeper.adapters.options.words import in_words, unmet
 from keeper.core.model.errors import Refused
@@ -127,19 +127,27 @@ class Hegic:
     def offering(
         self, market: OptionMarket, wants: Sequence[HedgeWant], block: BlockRef
     ) -> Reading[tuple[OptionQuote | NoQuote, ...]]:
-        """Quotes of every contract that fits a want, in whole lots of its size, and the wants that none fits; two rounds."""
+        """Quotes of every contract that fits a want, and the wants that none fits; two rounds.
+
+        In whole lots of the wanted size, or of the largest of its :func:`parts <parts_of>` that fits all bounds: a strategy's
+        limit, the treasury's free reserves, our guards. The most that is for sale would fit better, but is not known before the
+        answers that tell what it costs would have to come: it would take a third round, or a premium taken for proportional,
+        which a price list need not be that the admin may change.
+        """
         if not self._quotes.serves(market):
             return ()
         replies = yield Ask(reads=self._quotes.discovery_reads)
         found = [self._quotes.contracts(market, want, replies.answers) for want in wants]
-        asked = [
-            (contract, replace(want.size, raw=contract.lots(want.size.raw)))
-            for want, fitting in zip(wants, found, strict=True)
-            for contract in fitting
-        ]
+        wanted = dict.fromkeys(
+            (contract, want.size) for want, fitting in zip(wants, found, strict=True) for contract in fitting
+        )
+        parts = [(contract, parts_of(contract, size)) for contract, size in wanted]
+        asked = list(dict.fromkeys((contract, part) for contract, sizes in parts for part in sizes))
+        answered = yield from self._quoting(asked, block)
+        quotes = dict(zip(asked, answered, strict=True))
+        best = [largest([quotes[contract, part] for part in sizes]) for contract, sizes in parts]
         absent = [unmet(NAME, market, want) for want, fitting in zip(wants, found, strict=True) if not fitting]
-        quotes = yield from self._quoting(list(dict.fromkeys(asked)), block)
-        return (*quotes, *absent)
+        return (*dict.fromkeys(best), *absent)
 
     def _quoting(
         self, asked: Sequence[tuple[OptionContract, TokenAmount]], block: BlockRef
