@@ -250,10 +250,8 @@ def _break_even(view: MarketView, policy: Policy, ladder: Sequence[Band], price:
 def _with_held(found: Sequence[Need], view: MarketView, policy: Policy) -> tuple[Need, ...]:
     """The needs with every held option counted for the one of the kind that it stands for whose strike is nearest."""
     held = [0.0] * len(found)
-    rolled_s = view.now_s + policy.hedge.roll_before_s
     nearest: dict[tuple[bool, Decimal], int | None] = {}
-    counting = [position for position in view.protection.positions if _counts(position, rolled_s)]
-    for kind, leg, size in parts(counting, view.memory.hedge.stand_ins):
+    for kind, leg, size in parts(protecting(view, policy), view.memory.hedge.stand_ins):
         key = kind is OptionKind.PUT, leg.strike
         if key not in nearest:
             nearest[key] = _nearest(found, kind, leg)
@@ -269,10 +267,11 @@ def _nearest(found: Sequence[Need], kind: OptionKind, leg: Leg) -> int | None:
     return min(places, key=lambda place: abs(math.log(found[place].strike / strike)), default=None)
 
 
-def _counts(position: OptionPosition, rolled_s: int) -> bool:
-    """Whether a held option still protects: it can pay, and ends after the time up to which options are replaced."""
-    expiry_s = position.contract.expiry_s
-    return position.state in LIVE and (expiry_s is None or expiry_s > rolled_s)
+def protecting(view: MarketView, policy: Policy) -> list[OptionPosition]:
+    """Held options that still protect: they can pay, and end after the time up to which options are replaced."""
+    rolled_s = view.now_s + policy.hedge.roll_before_s
+    live = [position for position in view.protection.positions if position.state in LIVE]
+    return [one for one in live if one.contract.expiry_s is None or one.contract.expiry_s > rolled_s]
 
 
 def premium_each(need: Need, view: MarketView, policy: Policy, volatility: float) -> float:

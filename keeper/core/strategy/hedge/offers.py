@@ -12,7 +12,7 @@ import numpy as np
 
 from keeper.core.model.bar import DAY_S
 from keeper.core.model.hedge import Against
-from keeper.core.model.option import CostModel, OptionQuote
+from keeper.core.model.option import CostModel, OptionContract, OptionQuote
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView
@@ -21,7 +21,7 @@ from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.quant.protection_score import HoldingCosts, PriceVerdict, judge_price, protection_scores
 from keeper.core.quant.replication import Band, ladder_delta, ladder_value
 from keeper.core.strategy.hedge.exposure import FloatArray, bands, contract_payoffs, ladder_values, strip_payoffs, vanillas
-from keeper.core.strategy.hedge.needs import STRIKE_REACH, Need
+from keeper.core.strategy.hedge.needs import STRIKE_REACH, Need, protecting
 from keeper.core.strategy.valuation import protected_price, wei_to_quote
 
 SCENARIOS = 60
@@ -42,7 +42,7 @@ class Offer(NamedTuple):
     """Cost of a unit of the loss that it is expected to pay; infinite when it pays none."""
     verdict: PriceVerdict
     covered: bool
-    """Whether the venue could pay our payoff after a fall of 30 %."""
+    """Whether the venue could pay our payoff after a fall of 30 %, that of what is held there included."""
 
     @property
     def sound(self) -> bool:
@@ -79,7 +79,7 @@ def offers_for(need: Need, view: MarketView, policy: Policy, volatility: float) 
                 cost=float(costs[place]),
                 score=float(scores.score[place]),
                 verdict=_verdict(quotes[place], view, policy, price, volatility),
-                covered=is_covered(quotes[place], policy, price),
+                covered=is_covered(quotes[place], view, policy, price),
             )
             for place in scores.ranking()
         ]
@@ -174,11 +174,25 @@ def _verdict(quote: OptionQuote, view: MarketView, policy: Policy, price: float,
     return judge_price(cost=cost, model_price=model, dear_above=hedge.dear, suspicious_below=hedge.suspicious)
 
 
-def is_covered(quote: OptionQuote, policy: Policy, price: float) -> bool:
-    """Whether the venue could pay us after the price fell (calls: rose) by the stress."""
+def is_covered(quote: OptionQuote, view: MarketView, policy: Policy, price: float) -> bool:
+    """Whether the venue could pay us after the price fell (calls: rose) by the stress, what protects us there already included.
+
+    A venue's own bound may be on one purchase; many small ones must not get around it.
+    """
     if quote.payable_cap is None:
         return True
-    size = quote.size.raw / 10**quote.size.token.decimals
-    worst = max(float(quote.contract.payoff(Decimal(price * factor))) for factor in (1 - STRESS, 1 + STRESS))
+    asset, venue = quote.contract.settle_asset.address, quote.contract.venue
+    held = [
+        (one.contract, one.size)
+        for one in protecting(view, policy)
+        if (one.contract.venue, one.contract.settle_asset.address) == (venue, asset)
+    ]
+    owed = [(quote.contract, quote.size), *held]
+    worst = max(math.fsum(_pays(one, size, price * factor) for one, size in owed) for factor in (1 - STRESS, 1 + STRESS))
     cap = quote.payable_cap.raw / 10**quote.payable_cap.token.decimals
-    return bool(size * worst <= policy.hedge.payable_part * cap)
+    return bool(worst <= policy.hedge.payable_part * cap)
+
+
+def _pays(contract: OptionContract, size: TokenAmount, price: float) -> float:
+    tokens: float = size.raw / 10**size.token.decimals
+    return tokens * float(contract.payoff(Decimal(price)))

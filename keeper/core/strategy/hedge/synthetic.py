@@ -72,7 +72,7 @@ def _synthetics(kind: OptionKind, view: MarketView, policy: Policy, funds: float
         if (
             paid_raw <= idle_raw(view, policy, sold.token, total)
             and _tokens(premium) <= funds
-            and is_covered(quote, policy, price)
+            and is_covered(quote, view, policy, price)
             and not sale_vetoes(sold, view, policy)
         ):
             found.append(Synthetic(_made(quote, view, policy), quote, TiltInventory(sold=sold, token_ids=())))
