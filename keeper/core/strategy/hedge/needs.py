@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from keeper.core.model.hedge import Against, Anchor, TierPolicy
 from keeper.core.model.ladder import LayerKind
-from keeper.core.model.option import HedgeWant, Leg, OptionKind, OptionPosition
+from keeper.core.model.option import HedgeWant, OptionKind, OptionPosition
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView, Quality, SignalReading, find_reading
@@ -248,23 +248,37 @@ def _break_even(view: MarketView, policy: Policy, ladder: Sequence[Band], price:
 
 
 def _with_held(found: Sequence[Need], view: MarketView, policy: Policy) -> tuple[Need, ...]:
-    """The needs with every held option counted for the one of the kind that it stands for whose strike is nearest."""
+    """The needs with every held option counted for one of the kind that it stands for.
+
+    That is the one whose strike is nearest. What it does not want counts for others whose strike the option fits: it may have
+    been bought for them, and would be bought for them again and again otherwise. What nobody wants stays with the nearest.
+    """
     held = [0.0] * len(found)
-    nearest: dict[tuple[bool, Decimal], int | None] = {}
+    known: dict[tuple[bool, Decimal], list[int]] = {}
     for kind, leg, size in parts(protecting(view, policy), view.memory.hedge.stand_ins):
         key = kind is OptionKind.PUT, leg.strike
-        if key not in nearest:
-            nearest[key] = _nearest(found, kind, leg)
-        if (place := nearest[key]) is not None:
-            held[place] += size
+        if key not in known:
+            known[key] = _counted_for(found, kind, float(leg.strike))
+        left = size
+        for place in known[key]:
+            counted = min(left, max(found[place].size - held[place], 0.0))
+            held[place] += counted
+            left -= counted
+        if left > 0 and known[key]:
+            held[known[key][0]] += left
     return tuple([need._replace(held=covered) for need, covered in zip(found, held, strict=True)])
 
 
-def _nearest(found: Sequence[Need], kind: OptionKind, leg: Leg) -> int | None:
-    """Place of the need of a kind whose strike is nearest to the leg's; the first of those that are alike, None without one."""
+def _counted_for(found: Sequence[Need], kind: OptionKind, strike: float) -> list[int]:
+    """Places of the needs of a kind: the one of the nearest strike, the first of those alike, then others that it fits."""
     places = [place for place, need in enumerate(found) if need.kind is kind]
-    strike = float(leg.strike)
-    return min(places, key=lambda place: abs(math.log(found[place].strike / strike)), default=None)
+    places.sort(key=lambda place: abs(math.log(found[place].strike / strike)))
+    return [*places[:1], *[place for place in places[1:] if fits_strike(found[place], strike)]]
+
+
+def fits_strike(need: Need, strike: float) -> bool:
+    """Whether an option of that strike, tokens of the quote, is near enough to what a need wants."""
+    return abs(strike / need.strike - 1) <= STRIKE_REACH
 
 
 def protecting(view: MarketView, policy: Policy) -> list[OptionPosition]:

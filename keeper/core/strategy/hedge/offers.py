@@ -21,7 +21,7 @@ from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.quant.protection_score import HoldingCosts, PriceVerdict, judge_price, protection_scores
 from keeper.core.quant.replication import Band, ladder_delta, ladder_value
 from keeper.core.strategy.hedge.exposure import FloatArray, bands, contract_payoffs, ladder_values, strip_payoffs, vanillas
-from keeper.core.strategy.hedge.needs import STRIKE_REACH, Need, protecting
+from keeper.core.strategy.hedge.needs import Need, fits_strike, protecting
 from keeper.core.strategy.valuation import protected_price, wei_to_quote
 
 SCENARIOS = 60
@@ -99,7 +99,7 @@ def _fits(quote: OptionQuote, need: Need, view: MarketView) -> bool:
     contract = quote.contract
     if {leg.kind for leg in contract.legs} != {need.kind} or quote.valid_until_s < view.now_s:
         return False
-    near = all(abs(float(leg.strike) / need.strike - 1) <= STRIKE_REACH for leg in contract.legs)
+    near = all(fits_strike(need, float(leg.strike)) for leg in contract.legs)
     if contract.expiry_s is None:
         return near
     return near and need.tier.tenor_from_s <= contract.expiry_s - view.now_s <= need.tier.tenor_to_s
