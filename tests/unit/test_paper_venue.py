@@ -97,6 +97,13 @@ def test_what_cannot_be_had_is_told_with_its_reason(venue, at, asked, reason):
     assert all(isinstance(absent, NoQuote) and absent.venue == "paper" for absent in found.absent)
 
 
+@pytest.mark.parametrize(("ether", "offered"), [(499, 499), (1_200, 400), (4_000, 400)])
+def test_of_what_is_too_large_a_third_or_a_tenth_is_offered(venue, ether, offered):
+    found = venue.offers(market(), [replace(want(), size=replace(TEN, raw=ether * 10**18))], block_ref())
+    assert {quote.size.raw for quote in found.quotes} == {offered * 10**18}
+    assert found.absent == ()
+
+
 def test_a_purchase_costs_what_was_quoted_and_never_more_than_the_limit(venue):
     quote = quoted(venue)
     with pytest.raises(Refused, match="at most"):

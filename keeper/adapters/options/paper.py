@@ -8,10 +8,11 @@ prices: it says what options would have cost, not that they could have been had.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
+from keeper.adapters.options.parts import largest, parts_of
 from keeper.adapters.options.words import in_words, unmet
 from keeper.core.model.errors import Refused
 from keeper.core.model.option import (
@@ -233,7 +234,7 @@ class PaperVenue:
         return ProtectionView(positions=tuple(self.positions(owner)), quotes=(), absent=())
 
     def offers(self, market: OptionMarket, wants: Sequence[HedgeWant], _block: BlockRef) -> ProtectionView:
-        """As a desk of this venue alone: a quote for every contract that fits a want."""
+        """As a desk of this venue alone: a quote for every contract that fits a want, of a part where the whole is too much."""
         quotes: list[OptionQuote] = []
         absent: list[NoQuote] = []
         for want in wants:
@@ -242,7 +243,7 @@ class PaperVenue:
                 reason = NoQuoteReason.NO_SERIES if self._expiries(market, want) else NoQuoteReason.OUT_OF_TENOR
                 absent.append(unmet(NAME, market, want, reason))
             for contract in contracts:
-                found = self.quote(contract, replace(want.size, raw=contract.lots(want.size.raw)))
+                found = largest(self.quote(contract, part) for part in parts_of(contract, want.size))
                 if isinstance(found, NoQuote):
                     absent.append(found)
                 else:

@@ -7,7 +7,7 @@ than they cover.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from keeper.core.model.option import NoQuote, OptionContract, OptionQuote
@@ -23,6 +23,13 @@ def parts_of(contract: OptionContract, size: TokenAmount) -> tuple[TokenAmount, 
     return tuple(replace(size, raw=raw) for raw in dict.fromkeys(sizes))
 
 
-def largest(found: Sequence[OptionQuote | NoQuote]) -> OptionQuote | NoQuote:
-    """Of what was answered to :func:`parts_of`, in its order, the first quote, or else why the whole size is not sold."""
-    return next((one for one in found if isinstance(one, OptionQuote)), found[0])
+def largest(found: Iterable[OptionQuote | NoQuote]) -> OptionQuote | NoQuote:
+    """Of what is answered to :func:`parts_of`, in its order, the first quote, or else why the whole size is not sold.
+
+    No more answers are taken than that needs.
+    """
+    answers = iter(found)
+    whole = next(answers)
+    if isinstance(whole, OptionQuote):
+        return whole
+    return next((one for one in answers if isinstance(one, OptionQuote)), whole)
