@@ -176,9 +176,8 @@ class Scene:
 
     def settings(self, *, pair: str | None = None, **values: object) -> Settings:
         """The shipped configuration with a node, a key and a folder; ``values`` by dotted path with __ for the dots."""
-        return load(
-            config=self._file(), chain=self.pair.chain, pool=pair or self.pair.name, flags=_dotted(values), environ={}
-        ).settings
+        flags = _dotted({"use__chain": self.pair.chain} | values)
+        return load(config=self._file(), pool=pair or self.pair.name, flags=flags, environ={}).settings
 
     def _file(self) -> Path:
         passphrase, key = self.folder / "passphrase", self.folder / "key.json"
