@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 # npm and pip have nothing to wait for in each other
 MAKEFLAGS += --jobs=2
+# Tests start the keeper hundreds of times: without compiled modules on disk most of their time is compilation.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The first interpreter of a supported version, or the one named on the command line: make PYTHON=/path/to/python test
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \

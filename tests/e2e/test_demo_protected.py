@@ -136,8 +136,10 @@ def test_tiers_wake_and_buy_before_the_fall_and_during_it(played: Played) -> Non
     walked = [int(found[1]) for one in falling if (found := re.search(r"gone (\d+)% of the way", one.why))]
     assert walked
     assert all(27 <= part <= 100 for part in walked)
-    assert [one.tier for one in told.bought][:2] == ["near", "middle"]
-    assert _refused_for_budget(played, {"near", "middle", "far"} - {one.tier for one in told.bought})
+    tiers = [one.tier for one in told.bought]
+    assert tiers[0] == "near"
+    assert len(set(tiers)) >= 2
+    assert _refused_for_budget(played, {"near", "middle", "far"} - set(tiers))
     assert max(one.at_s for one in told.bought) < TROUGH_S
     at_the_trough = [record for record in played.records if abs(record.view.now_s - TROUGH_S) < 1_800]
     assert any(record.decision.awake for record in at_the_trough)
