@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator
@@ -33,6 +34,16 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     hide_addresses(report)
     return report
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """For tests whose commands set up the logging of the whole process."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level, logging.raiseExceptions)
+    yield
+    root.handlers, logging.raiseExceptions = before[0], before[2]
+    root.setLevel(before[1])
 
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from typer.testing import CliRunner
 from keeper.adapters.evm.rpc import Rpc
 from keeper.app.cli.main import app
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.usefixtures("restored_logging")]
 ROOT = Path(__file__).resolve().parents[2]
 KEEPER = [sys.executable, "-c", "from keeper.app.cli.main import run; run()"]
 PASSPHRASE = "cAnArY-passphrase-0123456789"
@@ -77,15 +76,6 @@ class Desk:
         return subprocess.Popen(
             [*KEEPER, *arguments], cwd=self.folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-
-
-@pytest.fixture(autouse=True)  # ruff: ignore[pytest-fixture-autouse] - commands set up the logging of the whole process
-def restored_logging():
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level, logging.raiseExceptions)
-    yield
-    root.handlers, logging.raiseExceptions = before[0], before[2]
-    root.setLevel(before[1])
 
 
 @pytest.fixture(scope="module")

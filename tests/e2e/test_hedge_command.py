@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from keeper.localchain.chain import LocalTx
 from keeper.localchain.pools import EthPool, open_pools
 from keeper.localchain.twin import BANKER, Twin, running_twin
 
-pytestmark = [pytest.mark.long, pytest.mark.chain]
+pytestmark = [pytest.mark.long, pytest.mark.chain, pytest.mark.usefixtures("restored_logging")]
 OWNER = DEVELOPER_ACCOUNTS[1]
 POOL = EthPool(address=arbitrum.WETH_USDC_E_500, fee_pips=500, tick_spacing=10, eth_is_token0=True)
 USD = 2_500.0
@@ -118,15 +117,6 @@ class Desk:
         finally:
             rpc.call("anvil_setCode", address, code)
             self.twin.chain.mine(base_fee_wei=BASE_FEE_WEI)
-
-
-@pytest.fixture(autouse=True)  # ruff: ignore[pytest-fixture-autouse] - commands set up the logging of the whole process
-def restored_logging():
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level, logging.raiseExceptions)
-    yield
-    root.handlers, logging.raiseExceptions = before[0], before[2]
-    root.setLevel(before[1])
 
 
 @pytest.fixture(scope="module")

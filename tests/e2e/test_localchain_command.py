@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import signal
 import subprocess
 import sys
@@ -33,7 +32,7 @@ address = "{address}"
 enabled = true
 """
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.usefixtures("restored_logging")]
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,6 @@ class Ended:
     returncode: int
     stdout: str
     stderr: str
-
-
-@pytest.fixture(autouse=True)  # ruff: ignore[pytest-fixture-autouse] - commands set up the logging of the whole process
-def restored_logging():
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level, logging.raiseExceptions)
-    yield
-    root.handlers, logging.raiseExceptions = before[0], before[2]
-    root.setLevel(before[1])
 
 
 def keeper(*arguments: str, cwd: Path, **environ: str) -> Ended:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,18 +16,9 @@ from keeper.localchain.twin import Twin
 from keeper.simulation import paper_feed
 from tests.fork.paper_scene import PaperScene, market_opened
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.usefixtures("restored_logging")]
 Type = Callable[..., Result]
 LINE = "paper: virtual book of 100,000 USDC, nothing is signed\n"
-
-
-@pytest.fixture(autouse=True)  # ruff: ignore[pytest-fixture-autouse] - commands set up the logging of the whole process
-def restored_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level, logging.raiseExceptions)
-    yield
-    root.handlers, logging.raiseExceptions = before[0], before[2]
-    root.setLevel(before[1])
 
 
 @pytest.fixture
