@@ -5,7 +5,7 @@ The same function runs live, dry, on the local chain and in simulation: only the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from keeper.core.model.bar import DAY_S
@@ -30,14 +30,14 @@ from keeper.ports.chain import MarketSource
 from keeper.ports.journal import ReadableJournal
 from keeper.ports.options import ProtectionDesk
 
-Decide = Callable[[MarketView, tuple[SignalReading, ...], Policy], Decision]
+Decide = Callable[[MarketView, Sequence[SignalReading], Policy], Decision]
 
 
 class Thought(NamedTuple):
     """A cycle up to the point where it would act."""
 
     sight: Sight
-    readings: tuple[SignalReading, ...]
+    readings: Sequence[SignalReading]
     decision: Decision
     plan: Plan | None
 
@@ -119,7 +119,7 @@ def run_cycle(ports: Ports, policy: Policy, decide: Decide = decide_by_policy) -
     )
 
 
-def _warn(ports: Ports, view: MarketView, readings: tuple[SignalReading, ...]) -> None:
+def _warn(ports: Ports, view: MarketView, readings: Sequence[SignalReading]) -> None:
     """Once a day, that scheduled events may come which the calendar does not know."""
     last_s = view.memory.last_cycle_s
     if last_s is not None and last_s // DAY_S == view.now_s // DAY_S:

@@ -19,7 +19,7 @@ from keeper.ports.options import ProtectionDesk
 from keeper.ports.telemetry import Telemetry
 
 
-def with_protection(desk: ProtectionDesk, view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> MarketView:
+def with_protection(desk: ProtectionDesk, view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> MarketView:
     """The view with what is held at the venues and, where protection is due, what they offer.
 
     Raises:
@@ -41,7 +41,7 @@ def with_protection(desk: ProtectionDesk, view: MarketView, readings: tuple[Sign
     )
 
 
-def market_of(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> OptionMarket:
+def market_of(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> OptionMarket:
     """The market as venues are told of it: at the protected price, with the reference volatility."""
     volatility = reference_volatility(readings)
     return OptionMarket(

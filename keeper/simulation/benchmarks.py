@@ -50,7 +50,7 @@ class OneRange:
     share: float | None
     """Half width as a part of the price; None for the widest range that there is."""
 
-    def __call__(self, view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+    def __call__(self, view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
         """Open once."""
         found = _from_nothing(view, readings, policy)
         if view.ladder.positions:
@@ -68,7 +68,7 @@ class Recentred:
     share: float
     """Half width as a part of the price."""
 
-    def __call__(self, view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+    def __call__(self, view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
         """Open once, and shift when outside."""
         found = _from_nothing(view, readings, policy)
         live = [position for position in view.ladder.positions if position.liquidity > 0]
@@ -85,7 +85,7 @@ class Recentred:
         return (ShiftLayer(target=target, token_ids=tuple(one.token_id for one in live)),)
 
 
-def opened_and_held(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+def opened_and_held(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
     """The keeper's own decisions until its ladder stands, and then nothing."""
     found = decide(view, readings, policy)
     return replace(found, moves=()) if view.ladder.positions else found
@@ -241,7 +241,7 @@ _GROUPS = {
 """Groups of scored signals that are taken away together."""
 
 
-def _from_nothing(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+def _from_nothing(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
     """What the keeper would do if it held nothing; a range of a benchmark's is none that it would know."""
     return decide(replace(view, ladder=Ladder(layers=())), readings, policy)
 

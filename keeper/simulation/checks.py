@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from keeper.core.model.bar import DAY_S, HOUR_S
@@ -74,7 +74,7 @@ class Recorded:
     log: CycleLog
     inner: Decide = decide
 
-    def __call__(self, view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+    def __call__(self, view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
         """Decide, and remember."""
         found = self.inner(view, readings, policy)
         self.log.times_s.append(view.now_s)
@@ -97,7 +97,7 @@ class Displaced:
     shift_s: int = 0
     days: dict[int, int] = field(default_factory=dict)
 
-    def __call__(self, view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+    def __call__(self, view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
         """Decide as if it were that time."""
         day = view.now_s // DAY_S
         moment_s = self.days.get(day, day) * DAY_S + view.now_s % DAY_S + self.shift_s

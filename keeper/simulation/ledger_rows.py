@@ -95,8 +95,7 @@ class LedgerRows:
         self.premiums.append(parts.premiums / scale)
         self.payoffs.append(parts.payoffs / scale)
         self._add_options(record, watch)
-        # the score is told after what it is made of
-        forecast, score = record.decision.volatility, find_reading(record.readings[::-1], names.STRESS_SCORE).value
+        forecast, score = record.decision.volatility, find_reading(record.readings, names.STRESS_SCORE).value
         self.forecast.append(float("nan") if forecast is None else forecast)
         self.score.append(float("nan") if score is None else score)
         self.regime.append(_REGIMES[record.decision.regime])

@@ -36,7 +36,7 @@ class _Open:
     id: int
     policy: Policy
     view: MarketView
-    readings: tuple[SignalReading, ...]
+    readings: Sequence[SignalReading]
     decision: Decision
     plan: Plan | None
     stages: list[StageRecord] = field(default_factory=list)
@@ -189,7 +189,7 @@ class SimJournal:  # ruff: ignore[too-many-public-methods] - they are those of t
         if self._open is not None:
             raise JournalFault(f"cycle {self._open.id} was never ended")
         self._cycles += 1
-        self._open = _Open(self._cycles, policy, view, tuple(readings), decision, plan)
+        self._open = _Open(self._cycles, policy, view, readings, decision, plan)
         return self._cycles
 
     def record_intent(self, cycle_id: int, stage: Stage, bounds: Bounds) -> Intent:

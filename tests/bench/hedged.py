@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from statistics import median
@@ -82,7 +82,7 @@ def planning(run: Simulation) -> tuple[float, float, int]:
     return ours, rival, len(view.protection.quotes)
 
 
-def crowded(run: Simulation) -> tuple[MarketView, tuple[SignalReading, ...], Policy]:
+def crowded(run: Simulation) -> tuple[MarketView, Sequence[SignalReading], Policy]:
     """A view of the run with 200 quotes, spread over what every tier wants, and its readings; a mandate wakes every tier."""
     from keeper.core.model.record import CycleRecord
     from keeper.core.strategy.hedge.needs import wanted_quotes
@@ -111,7 +111,7 @@ def _nudged(quote: OptionQuote, at: int) -> OptionQuote:
     return replace(quote, contract=replace(quote.contract, legs=(moved,), native=(str(at),)))
 
 
-def _inputs(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy):  # type: ignore[no-untyped-def]
+def _inputs(view: MarketView, readings: Sequence[SignalReading], policy: Policy):  # type: ignore[no-untyped-def]
     from keeper.core.strategy.caution import caution
     from keeper.core.strategy.hedge.needs import reference_volatility
     from keeper.core.strategy.valuation import worth

@@ -65,7 +65,7 @@ class Keeper:
         record = run_cycle(self.ports, rules, holding)
         if not seeded:
             assert encode(record.view) == encode(cold.sight.view)
-            assert encode(record.readings) == encode(cold.readings)
+            assert encode(tuple(record.readings)) == encode(tuple(cold.readings))
         self.records.append(record)
         return record
 
@@ -79,7 +79,7 @@ class Keeper:
         for record in self.records:
             stored = self.journal.cycle(record.id)
             again = read(stored.view, self.journal.named_history(stored.view), stored.policy)
-            assert encode(again) == encode(record.readings)
+            assert encode(tuple(again)) == encode(tuple(record.readings))
 
 
 def holding(*_: object) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -243,7 +243,7 @@ def prove(settings: Settings) -> None:
         raise NotAsConfigured(problems)
 
 
-def _exit(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+def _exit(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
     del readings, policy
     return exit_decision(view)
 

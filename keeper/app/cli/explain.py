@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -37,7 +37,7 @@ def document(record: CycleRecord) -> dict[str, Any]:
 
 
 def thought(
-    view: MarketView, readings: tuple[SignalReading, ...], decided: Decision, plan: Plan | None, policy: Policy
+    view: MarketView, readings: Sequence[SignalReading], decided: Decision, plan: Plan | None, policy: Policy
 ) -> dict[str, Any]:
     """A cycle up to where it acts: inputs, rules, decision and plan."""
     return {
@@ -53,7 +53,7 @@ def thought(
         "history": _plain(view.history),
         "ladder": positions.document(view, policy),
         "protection": option_offers.explained_document(view, readings, policy),
-        "readings": _plain(readings),
+        "readings": _plain(tuple(readings)),
         "signals": signal_table.document(_seen(view, readings, policy)),
         "rules": _plain(policy),
         "decision": _plain(decided),
@@ -70,7 +70,7 @@ def render(record: CycleRecord) -> list[RenderableType]:
 
 
 def render_thought(
-    view: MarketView, readings: tuple[SignalReading, ...], decided: Decision, plan: Plan | None, policy: Policy
+    view: MarketView, readings: Sequence[SignalReading], decided: Decision, plan: Plan | None, policy: Policy
 ) -> list[RenderableType]:
     """Inputs, rules, decision and plan for a person."""
     return [
@@ -85,7 +85,7 @@ def render_thought(
     ]
 
 
-def _inputs(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Iterator[RenderableType]:
+def _inputs(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Iterator[RenderableType]:
     yield from signal_table.render(_seen(view, readings, policy))
     columns = ("pool", "price", "average", "off by", "active liquidity", "initialised ticks")
     yield table("Market", columns, [_market(pool, policy) for pool in view.pools], right=columns[1:])
@@ -96,7 +96,7 @@ def _inputs(view: MarketView, readings: tuple[SignalReading, ...], policy: Polic
     yield Text(f"wallet {view.wallet.address}: {words.ether(view.wallet.native_wei)}, {held}; {gas}")
 
 
-def _seen(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Seen:
+def _seen(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Seen:
     return Seen(readings=readings, policy=policy, memory=view.memory, now_s=view.now_s)
 
 

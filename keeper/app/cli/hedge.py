@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import starmap
@@ -54,7 +54,7 @@ class Looked:
     policy: Policy
     view: MarketView
     """With what is held; with quotes where they were asked for."""
-    readings: tuple[SignalReading, ...]
+    readings: Sequence[SignalReading]
     rpc: Rpc
     venues: OpenVenues
     desk: ProtectionDesk
@@ -187,7 +187,7 @@ def buy(session: Session, tier: str, *, live: bool, yes: bool) -> ExitCode:
     return _ordered(session, settings, live=live, rules=ordering(policy, tier), decide=decide)
 
 
-def _buying(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+def _buying(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
     if reference_volatility(readings) is None:
         raise Refused("volatility cannot be told yet, so no price can be judged: keeper signals says what is lacking")
     return buy_decision(view, readings, policy)
@@ -197,7 +197,7 @@ def end(session: Session, position_id: str, how: CloseHow | None, *, live: bool,
     """Exercise, redeem, sell or clear away one held option; without ``how`` in the way that its state asks for."""
     settings = loaded(session, LIVE if live else DRY)
 
-    def decide(view: MarketView, _readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+    def decide(view: MarketView, _readings: Sequence[SignalReading], policy: Policy) -> Decision:
         position = _held(view, position_id)
         chosen = how or _natural_way(position)
         _must_be_possible(position, chosen)

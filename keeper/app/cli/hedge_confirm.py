@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from keeper.app.cli import confirm, protection, sentences, words
@@ -18,7 +18,7 @@ from keeper.engine.cycle import Decide
 def asked(settings: Settings, command: str, decide: Decide) -> Decide:
     """The decision, once a person has agreed to just this one: what is carried out has the amounts that were shown."""
 
-    def agreed(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+    def agreed(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
         made = decide(view, readings, policy)
         besides = [sentences.move(move) for move in made.moves if not isinstance(move, BuyProtection | EndProtection)]
         for move in made.moves:

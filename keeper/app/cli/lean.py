@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -13,7 +14,7 @@ from keeper.core.strategy.hedge.bias import Lean, leans
 from keeper.core.strategy.hedge.needs import reference_volatility
 
 
-def rows(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> tuple[Lean, ...]:
+def rows(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> tuple[Lean, ...]:
     """Every part's lean at the reference volatility; at the usual one where nothing tells it."""
     return leans(view, policy, reference_volatility(readings) or policy.regimes.usual_volatility)
 

@@ -41,7 +41,7 @@ class Judged(NamedTuple):
     """How it is made of the other kind; None where it is an option of its own."""
 
 
-def judged(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> list[Judged]:
+def judged(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> list[Judged]:
     """Every way to what a tier wants that the view's quotes offer, as the strategy judges it, the best of each tier first."""
     if not view.protection.quotes:
         return []
@@ -53,7 +53,7 @@ def judged(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
     return found
 
 
-def wants(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> tuple[Need, ...]:
+def wants(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> tuple[Need, ...]:
     """What the tiers want, with what a mandate that binds adds to them."""
     found, volatility = needs(view, policy), reference_volatility(readings)
     if volatility is None or mandate(view, policy, volatility, protected_price(view, policy)) is None:
@@ -157,7 +157,7 @@ def absent_lines(absent: Sequence[NoQuote], *, most: int = 6) -> list[Renderable
 
 
 def explained(
-    view: MarketView, readings: tuple[SignalReading, ...], decided: Decision, policy: Policy
+    view: MarketView, readings: Sequence[SignalReading], decided: Decision, policy: Policy
 ) -> Iterator[RenderableType]:
     """What a cycle knew of options: what was held, what was offered and how it was judged, what was absent and why."""
     if not protection.is_concerned(view, policy):
@@ -168,7 +168,7 @@ def explained(
     yield from absent_lines(view.protection.absent)
 
 
-def explained_document(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> dict[str, Any]:
+def explained_document(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> dict[str, Any]:
     """The same for a program."""
     return {
         "positions": [protection.held_document(one) for one in view.protection.positions],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from keeper.core.strategy.hedge.orders import ORDERED, buy_decision, end_decisio
 class Replay:
     """What thinking again gave."""
 
-    readings: tuple[SignalReading, ...]
+    readings: Sequence[SignalReading]
     decision: Decision
     plan: Plan | None
 
@@ -36,7 +36,7 @@ def think_again(record: CycleRecord, history: MarketHistory) -> Replay:
     return Replay(readings=readings, decision=decision, plan=make_plan(record.view, decision, record.policy))
 
 
-def _decided_again(record: CycleRecord, readings: tuple[SignalReading, ...]) -> Decision:
+def _decided_again(record: CycleRecord, readings: Sequence[SignalReading]) -> Decision:
     view, policy, made = record.view, record.policy, record.decision
     if any(isinstance(move, ExitAll) for move in made.moves):
         return exit_decision(view)

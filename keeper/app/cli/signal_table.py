@@ -35,7 +35,7 @@ _NONE = Caution(score=None, event=1.0, width=1.0, insurance=0.0)
 class Seen:
     """The readings of one moment, and what is judged by them."""
 
-    readings: tuple[SignalReading, ...]
+    readings: Sequence[SignalReading]
     policy: Policy
     memory: Memory
     """What the keeper carried into the moment."""

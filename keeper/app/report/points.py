@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -32,7 +32,7 @@ class Point:
     price: float | None
     """Of the base token in tokens of the quote."""
     regime: Regime
-    readings: tuple[SignalReading, ...]
+    readings: Sequence[SignalReading]
 
 
 def step_s(days: int) -> int:

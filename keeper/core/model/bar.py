@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keeper.core.model.quick import quick_init
+
 MINUTE_S = 60
 HOUR_S = 3_600
 DAY_S = 86_400
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceBar:
     """All swaps of one pool in one stretch of time; a stretch without swaps is a bar whose price stood still.
@@ -81,6 +84,7 @@ class Liquidations:
     """Address of the debt's token and raw units repaid, one entry a token, sorted."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """What surrounds the signal pool, at one block; taken every so often."""
@@ -115,6 +119,7 @@ class Quote:
     """Chain time of the cycle that first saw it; 0 until a cycle has."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketHistory:
     """What the readings of a cycle are made of besides its view; each series oldest first, none younger than the view's block.
@@ -130,6 +135,7 @@ class MarketHistory:
     quotes: tuple[Quote, ...] = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
     """Some rows of one stored series, by time, both ends included."""
@@ -142,6 +148,7 @@ class Stretch:
 NOTHING = Stretch(first_s=0, last_s=0, rows=0)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRef:
     """Names a stretch of every stored series, so that a view stays small and can still be replayed.

@@ -7,9 +7,11 @@ from typing import Literal
 
 from keeper.core.model.ladder import LayerKind, Regime, TargetLayer
 from keeper.core.model.option import CloseHow, OptionKind, OptionPosition, OptionQuote
+from keeper.core.model.quick import quick_init
 from keeper.core.model.token import TokenAmount
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """A trigger that fired, with the numbers that a person needs to judge it."""
@@ -22,6 +24,7 @@ class Reason:
     unit: str
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Veto:
     """A gate that refused, with the numbers that a person needs to judge it."""
@@ -118,6 +121,7 @@ Move = OpenLayer | ShiftLayer | CloseLayer | CompoundLayer | ExitAll | BuyProtec
 ProtectionMove = BuyProtection | EndProtection
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The outcome of one cycle's thinking; no moves is a hold, and it explains itself too."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeper.core.model.quick import quick_init
+
 
 class LayerKind(StrEnum):
     """The role of a layer, from the inside out."""
@@ -60,6 +62,7 @@ class TickRange:
         return (self.upper - self.lower) // 2
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """A position as the chain holds it at the view's block: re-read every cycle, never edited."""
@@ -77,6 +80,7 @@ class Position:
     fees1: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """The positions that play one role."""
@@ -85,6 +89,7 @@ class Layer:
     positions: tuple[Position, ...]
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
     """All layers that are held; a layer without positions is absent."""
@@ -101,6 +106,7 @@ class Ladder:
         return tuple(position for layer in self.layers for position in layer.positions)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetBand:
     """One wanted position."""
@@ -111,6 +117,7 @@ class TargetBand:
     """Part of the layer's value, in (0, 1]; the shares of a layer add up to 1."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetLayer:
     """One wanted layer: a single band, or two wings."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keeper.core.model.quick import quick_init
 from keeper.core.model.token import Token
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRef:
     """The one block that a view is read at."""
@@ -31,6 +33,7 @@ class PoolKey:
     tick_spacing: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolState:
     """The pool's own numbers, exactly as in its storage."""
@@ -46,6 +49,7 @@ class PoolState:
     """Packed as in slot0: low four bits for token0, high four for token1; 0 is off, n means 1/n of the fee."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickNet:
     """An initialised tick of the pool's map."""
@@ -55,6 +59,7 @@ class TickNet:
     """Added to the active liquidity when the price crosses upward."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolView:
     """A pool with what is needed to simulate a swap and to distrust its spot price."""
@@ -69,6 +74,7 @@ class PoolView:
     twap_window_s: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockPrice:
     """All swaps of one block in one pool: a row of the price history."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +12,7 @@ from keeper.core.model.ladder import LayerKind, Position
 from keeper.core.model.plan import OptionStep, Plan, StageKind, StageOutcome
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import BlockPrice, BlockRef, PoolView
+from keeper.core.model.quick import quick_init
 from keeper.core.model.view import Gas, MarketView, SignalReading, Wallet
 
 
@@ -26,6 +28,7 @@ class CycleState(StrEnum):
     """A plan was due, and the keeper is paused or halted."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What the chain says at one block, before the keeper's memory is joined to it."""
@@ -55,6 +58,7 @@ class StageRecord:
     outcome: StageOutcome
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRecord:
     """One cycle from its view to its outcomes."""
@@ -63,7 +67,7 @@ class CycleRecord:
     state: CycleState
     policy: Policy
     view: MarketView
-    readings: tuple[SignalReading, ...]
+    readings: Sequence[SignalReading]
     decision: Decision
     plan: Plan | None
     stages: tuple[StageRecord, ...]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from keeper.core.model.quick import quick_init
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
@@ -17,6 +19,7 @@ class Token:
     """0 to 36; pinned in configuration and checked against the chain."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAmount:
     """A signed amount of one token, in raw units; adding another token is an error."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import overload
 
 from keeper.core.model.bar import HistoryRef
 from keeper.core.model.ladder import Ladder, LayerKind, Regime
 from keeper.core.model.option import NO_PROTECTION, OptionKind, ProtectionView
 from keeper.core.model.pool import BlockRef, PoolView
+from keeper.core.model.quick import quick_init
 from keeper.core.model.token import TokenAmount
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wallet:
     """What the keeper's account holds outside positions."""
@@ -29,6 +33,7 @@ class Wallet:
         return next((amount.raw for amount in self.balances if amount.token.address == token), 0)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gas:
     """Price of inclusion."""
@@ -46,6 +51,7 @@ class Gas:
         return self.base_fee_wei + self.tip_wei + self.data_wei
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerMemory:
     """What happened to a layer in earlier cycles."""
@@ -63,6 +69,7 @@ class LayerMemory:
     """Chain seconds over which that was counted."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GasPaid:
     """Gas of one cycle."""
@@ -111,6 +118,7 @@ class StandIn:
     """Raw units of the base, > 0."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HedgeMemory:
     """What happened to protection in earlier cycles."""
@@ -136,6 +144,7 @@ class HedgeMemory:
 NO_HEDGE_MEMORY = HedgeMemory()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What the keeper carries from cycle to cycle; part of the view, so that a replay needs nothing else."""
@@ -163,6 +172,7 @@ class Memory:
         return next((layer for layer in self.layers if layer.kind is kind), None)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketView:
     """All inputs of one cycle, read at one block."""
@@ -206,6 +216,7 @@ class Quality(StrEnum):
     """No value."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalReading:
     """A measured number at a time; a poor one is a value all the same, judged by a gate."""
@@ -238,12 +249,71 @@ NO_MEMORY = Memory(
 """What a keeper knows that has never run."""
 
 
-def find_reading(readings: tuple[SignalReading, ...], name: str) -> SignalReading:
+class Readings(Sequence[SignalReading]):
+    """All that was measured in a cycle, in order. Each is made when it is first asked for: a decision asks for few of them.
+
+    Args:
+        names: of all, each once.
+        make: the reading of a name; KeyError for any other. It must give the same whenever it is asked.
+    """
+
+    __slots__ = ("_made", "_make", "names")
+
+    def __init__(self, names: tuple[str, ...], make: Callable[[str], SignalReading]) -> None:
+        self.names = names
+        self._make = make
+        self._made: dict[str, SignalReading] = {}
+
+    def named(self, name: str) -> SignalReading:
+        """The reading of that name.
+
+        Raises:
+            KeyError: no such reading.
+        """
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = self._make(name)
+        return made
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, place: int) -> SignalReading: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[SignalReading, ...]: ...
+    def __getitem__(self, place: int | slice) -> SignalReading | tuple[SignalReading, ...]:
+        if isinstance(place, slice):
+            return tuple([self.named(name) for name in self.names[place]])
+        return self.named(self.names[place])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    def __reduce__(self) -> tuple[Callable[[tuple[SignalReading, ...]], Readings], tuple[tuple[SignalReading, ...]]]:
+        return taken, (tuple(self),)
+
+
+def taken(readings: Iterable[SignalReading]) -> Readings:
+    """Readings that have been made already."""
+    known = {reading.name: reading for reading in readings}
+    return Readings(tuple(known), known.__getitem__)
+
+
+def find_reading(readings: Sequence[SignalReading], name: str) -> SignalReading:
     """The reading of that name.
 
     Raises:
         KeyError: no such reading.
     """
+    if isinstance(readings, Readings):
+        return readings.named(name)
     for reading in readings:
         if reading.name == name:
             return reading

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from keeper.core.model.bar import MarketHistory
 from keeper.core.model.ladder import LayerKind
 from keeper.core.model.policy import Policy
-from keeper.core.model.view import MarketView, SignalReading
+from keeper.core.model.view import MarketView, Readings, SignalReading
 from keeper.core.signals import names
 from keeper.core.signals.prices import price, spot, twap_deviation_ticks
 from keeper.core.signals.ranges import share_of
@@ -27,7 +27,7 @@ SIGNALS: Mapping[str, Signal] = MappingProxyType(
 )
 
 
-def read(view: MarketView, history: MarketHistory, policy: Policy) -> tuple[SignalReading, ...]:
+def read(view: MarketView, history: MarketHistory, policy: Policy) -> Readings:
     """Every reading, from the history that the view names.
 
     Args:
@@ -43,7 +43,7 @@ def read(view: MarketView, history: MarketHistory, policy: Policy) -> tuple[Sign
     return read_state(view, state)
 
 
-def read_state(view: MarketView, state: SignalState) -> tuple[SignalReading, ...]:
+def read_state(view: MarketView, state: SignalState) -> Readings:
     """Every reading, from a state that has taken in the history that the view names.
 
     Raises:
@@ -51,5 +51,11 @@ def read_state(view: MarketView, state: SignalState) -> tuple[SignalReading, ...
     """
     if not state.covers(view.now_s) or state.known_until_s > view.now_s:
         raise ValueError(f"history reaches {state.known_until_s} s, the view is of {view.now_s} s")
-    of_state = state.read(view.block, view.pool(state.policy.signal_pool).state)
-    return (*of_state, *[signal(view, state.policy) for signal in SIGNALS.values()])
+    policy = state.policy
+    of_state = state.read(view.block, view.pool(policy.signal_pool).state)
+
+    def made(name: str) -> SignalReading:
+        signal = SIGNALS.get(name)
+        return of_state.named(name) if signal is None else signal(view, policy)
+
+    return Readings((*of_state.names, *SIGNALS), made)

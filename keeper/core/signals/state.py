@@ -11,7 +11,7 @@ from collections.abc import Callable
 from keeper.core.model.bar import DAY_S, HOUR_S, HistoryRef, MarketHistory, PriceBar, Quote, Sample
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import BlockRef, PoolState
-from keeper.core.model.view import SignalReading
+from keeper.core.model.view import Readings
 from keeper.core.signals.breadth import Breadth
 from keeper.core.signals.candle import Lens
 from keeper.core.signals.flow import Flow
@@ -103,7 +103,7 @@ class SignalState:
             found.update(instrument.measures(moment, found))
         return found
 
-    def read(self, block: BlockRef, state: PoolState | None) -> tuple[SignalReading, ...]:
+    def read(self, block: BlockRef, state: PoolState | None) -> Readings:
         """Every number with its quality, its z-score, and the score that they make.
 
         Args:
@@ -113,7 +113,7 @@ class SignalState:
         found = self.measures(Moment(now_s=block.timestamp_s, state=state))
         scores = self._stress.scores(found)
         found.update(self._stress.measures(block.timestamp_s, scores))
-        return tuple([reading_of(name, measure, block, scores.get(name)) for name, measure in found.items()])
+        return Readings(tuple(found), lambda name: reading_of(name, found[name], block, scores.get(name)))
 
     def _hand_on(self, kind: Kind, piece: Piece) -> None:
         match piece:

@@ -63,7 +63,7 @@ class Expense(NamedTuple):
         return self.gas_quote + self.swap_quote
 
 
-def odds(readings: tuple[SignalReading, ...], price: float) -> Odds | None:
+def odds(readings: Sequence[SignalReading], price: float) -> Odds | None:
     """The volatilities to reckon with; None without any forecast.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class Caution(NamedTuple):
     """Part of the ladder's value that moves into insurance, in [0, 1]."""
 
 
-def caution(readings: tuple[SignalReading, ...], policy: Policy) -> Caution:
+def caution(readings: Sequence[SignalReading], policy: Policy) -> Caution:
     """What the readings of this cycle ask for. A missing score asks for nothing.
 
     Width follows the larger of what event and score ask for: the event has its say in the score too.

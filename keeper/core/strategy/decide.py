@@ -19,7 +19,6 @@ from keeper.core.model.decision import (
 from keeper.core.model.ladder import LayerKind, Regime, TargetBand, TargetLayer, TickRange
 from keeper.core.model.policy import Policy, RegimeWeights
 from keeper.core.model.view import MarketView, SignalReading
-from keeper.core.signals import names
 from keeper.core.strategy import benefit, gates, triggers
 from keeper.core.strategy.caution import Caution, caution, cautious_weights
 from keeper.core.strategy.compound import worth_compounding
@@ -32,18 +31,6 @@ from keeper.core.strategy.regime import RegimeState, Weather, next_regime, weath
 from keeper.core.strategy.sight import KINDS, Sight
 from keeper.core.strategy.targets import extent, target_layer
 from keeper.core.strategy.valuation import Worth, fees_quote, worth
-
-_ASKED = frozenset(
-    {
-        names.VOLATILITY_FORECAST,
-        names.VOLATILITY_USUAL,
-        names.VOLATILITY_POOL_IMPLIED,
-        names.STRESS_SCORE,
-        names.CALENDAR,
-        names.VOLATILITY_OUTSIDE,
-    }
-)
-"""The readings that a decision is made from; picked once, as each is looked for several times."""
 
 
 class _Frame(NamedTuple):
@@ -77,7 +64,7 @@ class _Proposal(NamedTuple):
     """Expected of all moves so far."""
 
 
-def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+def decide(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
     """What to do in this cycle; the same inputs give the same decision on every machine.
 
     Layers are judged from the inside out, each against what the next inner one covers or is about to cover, and only a layer
@@ -95,10 +82,9 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
     Raises:
         KeyError: a reading that the strategy needs was not taken, or the view lacks a configured pool.
     """
-    asked = tuple([reading for reading in readings if reading.name in _ASKED])
-    seen = weather(asked, policy)
-    careful = caution(asked, policy)
-    frame, protection = _framed(view, asked, policy, seen, careful)
+    seen = weather(readings, policy)
+    careful = caution(readings, policy)
+    frame, protection = _framed(view, readings, policy, seen, careful)
     held, state, careful = frame.worth, frame.state, frame.careful
     done = _Proposal(free_quote=max(held.wallet - protection.spent_quote, 0.0))
     inner: TickRange | None = None
@@ -132,7 +118,7 @@ def decide(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy
 
 
 def _framed(
-    view: MarketView, readings: tuple[SignalReading, ...], policy: Policy, seen: Weather, careful: Caution
+    view: MarketView, readings: Sequence[SignalReading], policy: Policy, seen: Weather, careful: Caution
 ) -> tuple[_Frame, Protection]:
     """What holds for every layer; protection is settled first, since the ladder depends on what is covered."""
     state = next_regime(view.memory, seen, policy.regimes, policy.stress, view.now_s)
@@ -173,7 +159,7 @@ def exit_decision(view: MarketView) -> Decision:
 
 def _protection(
     view: MarketView,
-    readings: tuple[SignalReading, ...],
+    readings: Sequence[SignalReading],
     policy: Policy,
     careful: Caution,
     capital_quote: float,

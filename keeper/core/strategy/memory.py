@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from keeper.core.model.decision import BuyProtection, Decision, OpenLayer, ShiftLayer
@@ -37,7 +38,7 @@ DAY_S = 86_400
 
 def advance(
     view: MarketView,
-    readings: tuple[SignalReading, ...],
+    readings: Sequence[SignalReading],
     decision: Decision,
     stages: tuple[StageRecord, ...],
     policy: Policy,

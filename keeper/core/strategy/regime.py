@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from keeper.core.model.ladder import Regime
@@ -35,7 +36,7 @@ class Weather(NamedTuple):
     """Stress score; None when too little of its weight is available."""
 
 
-def weather(readings: tuple[SignalReading, ...], policy: Policy) -> Weather:
+def weather(readings: Sequence[SignalReading], policy: Policy) -> Weather:
     """The forecast, the level that it is held against, and the score.
 
     Usual is the median of the daily forecasts of 180 days, or the operator's figure while fewer than 30 are known.

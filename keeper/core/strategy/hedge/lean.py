@@ -141,7 +141,7 @@ def undone(
     return Veto(gate=LEAN, layer=kind, found=after.share, limit=after.edge, unit=unit)
 
 
-def steering_quotes(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> tuple[HedgeWant, ...]:
+def steering_quotes(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> tuple[HedgeWant, ...]:
     """What to ask the venues for to steer with: the nearest need of the side that turns the lean, where it could be acted on.
 
     What its tier lacks at most; where it lacks nothing, more than it wants.

@@ -147,7 +147,7 @@ def _quantity(need: Need, view: MarketView, policy: Policy, volatility: float) -
     return sized.quantity if isinstance(sized, Sizing) else None
 
 
-def wanted_quotes(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> tuple[HedgeWant, ...]:
+def wanted_quotes(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> tuple[HedgeWant, ...]:
     """What to ask the venues for: gaps of tiers that are awake or that a cheap quote may wake, as far as the budget reaches.
 
     Cheap quotes are looked for once in every ``quote_every_s``.
@@ -183,7 +183,7 @@ def _looks_for_cheap(tier: TierPolicy, view: MarketView, policy: Policy) -> bool
     return tier.wake.cheap is not None and (last_s is None or last_s // every_s != view.now_s // every_s)
 
 
-def reference_volatility(readings: tuple[SignalReading, ...]) -> float | None:
+def reference_volatility(readings: Sequence[SignalReading]) -> float | None:
     """What the market asks for volatility, per year: implied by options elsewhere where that is good, else the forecast."""
     for name in (names.VOLATILITY_OUTSIDE, names.VOLATILITY_FORECAST):
         reading = find_reading(readings, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from keeper.core.model.decision import BuyProtection, Decision, EndProtection, ProtectionMove, Reason, Veto
@@ -38,7 +39,7 @@ def ordering(policy: Policy, tier: str) -> Policy:
     return replace(policy, hedge=replace(policy.hedge, tiers=tiers, loss_cap=_NO_CAP, fee_share=_ANY_FEES, least_part=0.0))
 
 
-def buy_decision(view: MarketView, readings: tuple[SignalReading, ...], policy: Policy) -> Decision:
+def buy_decision(view: MarketView, readings: Sequence[SignalReading], policy: Policy) -> Decision:
     """Buy for the one tier of the rules; no moves, with the vetoes, when nothing that is offered may be bought.
 
     A person orders an option: none is made of another and a trade of the base, and nothing is sold to pay for it.

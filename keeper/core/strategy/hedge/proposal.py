@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from keeper.core.model.decision import BuyProtection, EndProtection, ProtectionMove, Reason, TiltInventory, Veto
@@ -62,7 +62,7 @@ class Left(NamedTuple):
 
 def propose(
     view: MarketView,
-    readings: tuple[SignalReading, ...],
+    readings: Sequence[SignalReading],
     policy: Policy,
     careful: Caution,
     capital_quote: float,
