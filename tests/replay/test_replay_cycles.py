@@ -43,7 +43,7 @@ with open_reader(Path(sys.argv[1])) as reader:
         record = reader.cycle(line.id)
         readings = read(record.view, reader.named_history(record.view), record.policy)
         decision = decide(record.view, readings, record.policy)
-        print(digest(readings), digest(decision), digest(plan(record.view, decision, record.policy)))
+        print(digest(tuple(readings)), digest(decision), digest(plan(record.view, decision, record.policy)))
 """
 
 

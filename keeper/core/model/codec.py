@@ -19,7 +19,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def encode(value: object) -> str:
     """``value`` as JSON: sorted keys, no blanks; integers of any size stay exact, floats keep every bit."""
-    document = _adapter(cast("Any", type(value))).dump_python(value, mode="json")
+    # a sequence of a kind of its own is written as any other
+    document = _adapter(cast("Any", type(value))).dump_python(value, mode="json", fallback=tuple)
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
