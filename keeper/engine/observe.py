@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from keeper.core.model.bar import HOUR_S, MINUTE_S, MarketHistory, PriceBar, Quote, Sample
@@ -25,6 +27,7 @@ NEWEST_TOKENS = 16
 """Position tokens that the source is told of, those that the journal came to know last: older ones that are still held the
 source finds or remembers by itself."""
 _KINDS = tuple(LayerKind)
+_BLOCK, _TIME = attrgetter("block"), attrgetter("timestamp_s")
 
 
 class Sight(NamedTuple):
@@ -94,7 +97,8 @@ def _minutes(journal: ReadableJournal, policy: Policy, seen: Observation, last: 
     since_s = lookback_s if last is None else last.end_s
     pending = journal.prices(pool, since_s=since_s, up_to_block=seen.block.number)
     newest = pending[-1].block if pending else -1
-    rows = pending + tuple(price for price in seen.prices if price.block > newest and price.timestamp_s >= since_s)
+    first = max(bisect_right(seen.prices, newest, key=_BLOCK), bisect_left(seen.prices, since_s, key=_TIME))
+    rows = pending + seen.prices[first:]
     complete_s = seen.prices_since_s
     if pending and pending[-1].timestamp_s >= since_s + MINUTE_S:
         # rows whose minutes were never closed: whether they follow on the last bar is known no further back than is looked

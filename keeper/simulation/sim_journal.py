@@ -7,7 +7,6 @@ before the windows that readings look back on is let go once a day.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -26,6 +25,7 @@ from keeper.core.signals.order import reference
 from keeper.core.signals.windows import Since, since
 from keeper.ports.journal import HistoryEnd
 
+_BLOCK = attrgetter("block")
 _START = attrgetter("start_s")
 _TIME = attrgetter("timestamp_s")
 _SEEN = attrgetter("seen_s")
@@ -69,7 +69,7 @@ class SimJournal:  # ruff: ignore[too-many-public-methods] - they are those of t
 
     def __init__(self, pool: str) -> None:
         self._pool = pool
-        self._rows: deque[BlockPrice] = deque()
+        self._rows: list[BlockPrice] = []
         self._last_block: int | None = None
         self._bars: dict[int, list[PriceBar]] = {MINUTE_S: [], HOUR_S: []}
         self._samples: list[Sample] = []
@@ -87,10 +87,10 @@ class SimJournal:  # ruff: ignore[too-many-public-methods] - they are those of t
     def append_prices(self, pool: str, prices: Sequence[BlockPrice]) -> None:
         """See the port."""
         self._must_be_ours(pool)
-        for row in prices:
-            if self._last_block is None or row.block > self._last_block:
-                self._rows.append(row)
-                self._last_block = row.block
+        new = prices if self._last_block is None else prices[bisect_right(prices, self._last_block, key=_BLOCK) :]
+        if new:
+            self._rows.extend(new)
+            self._last_block = new[-1].block
 
     def last_price_block(self, pool: str) -> int | None:
         """See the port."""
@@ -100,7 +100,8 @@ class SimJournal:  # ruff: ignore[too-many-public-methods] - they are those of t
     def prices(self, pool: str, *, since_s: int, up_to_block: int) -> tuple[BlockPrice, ...]:
         """See the port; rows of minutes that are closed are gone."""
         self._must_be_ours(pool)
-        return tuple(row for row in self._rows if row.timestamp_s >= since_s and row.block <= up_to_block)
+        rows = self._rows
+        return tuple(rows[bisect_left(rows, since_s, key=_TIME) : bisect_right(rows, up_to_block, key=_BLOCK)])
 
     def append_history(self, news: MarketHistory) -> None:
         """See the port."""
@@ -273,10 +274,8 @@ class SimJournal:  # ruff: ignore[too-many-public-methods] - they are those of t
 
     def _let_go(self, start_s: int, end_s: int) -> None:
         """Forget rows of closed minutes at once, and what lies before the windows with the minutes that end a day."""
-        rows = self._rows
         # the newest row before the next minute tells nothing that the newest bar does not
-        while rows and rows[0].timestamp_s < end_s:
-            rows.popleft()
+        del self._rows[: bisect_left(self._rows, end_s, key=_TIME)]
         if start_s // DAY_S == end_s // DAY_S:
             return
         windows = since(end_s)

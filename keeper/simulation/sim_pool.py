@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from dataclasses import dataclass, replace
 
 from keeper.core.model.pool import BlockPrice, BlockRef, PoolKey, PoolState, PoolView, TickNet
@@ -61,7 +60,7 @@ class SimPool:
         self.oracle = _oracle_of(start, twap_window_s)
         self.now_s = start.timestamp_s
         """Chain time of the newest block that something of ours or of the tape happened in."""
-        self.rows: deque[BlockPrice] = deque()
+        self.rows: list[BlockPrice] = []
         """Of every block with a swap, until they are taken."""
 
     def play(self, block: TapeBlock) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import attrgetter
 
 from keeper.core.model.bar import Sample
 from keeper.core.model.policy import Policy
@@ -13,6 +15,8 @@ from keeper.simulation.account import VirtualAccount
 from keeper.simulation.frictions import BaseFees
 from keeper.simulation.market import SimMarket
 from keeper.simulation.watch import Watch
+
+_BLOCK, _TIME = attrgetter("block"), attrgetter("timestamp_s")
 
 
 class SimSource:
@@ -68,20 +72,13 @@ class SimSource:
         )
 
     def _prices(self, after_block: int | None) -> tuple[BlockPrice, ...]:
-        """The rows after a block, or all of the look-back; older ones are let go."""
+        """The rows after a block, or all of the look-back; those before them are let go: nobody knows less later."""
         rows = self._market.pools[self._policy.signal_pool].rows
-        least_s = self._market.now_s - self._policy.signals.lookback_s
-        while rows and rows[0].timestamp_s < least_s:
-            rows.popleft()
         if after_block is None:
-            return tuple(rows)
-        found: list[BlockPrice] = []
-        for row in reversed(rows):
-            if row.block <= after_block:
-                break
-            found.append(row)
-        found.reverse()
-        return tuple(found)
+            del rows[: bisect_left(rows, self._market.now_s - self._policy.signals.lookback_s, key=_TIME)]
+        else:
+            del rows[: bisect_right(rows, after_block, key=_BLOCK)]
+        return tuple(rows)
 
     def _sample(self) -> Sample:
         pool = self._market.pools[self._policy.signal_pool]

@@ -98,7 +98,10 @@ class Ladder:
 
     def layer(self, kind: LayerKind) -> Layer | None:
         """The layer of that role, or None when nothing is held in it."""
-        return next((layer for layer in self.layers if layer.kind is kind), None)
+        for layer in self.layers:
+            if layer.kind is kind:
+                return layer
+        return None
 
     @property
     def positions(self) -> tuple[Position, ...]:

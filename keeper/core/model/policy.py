@@ -77,7 +77,10 @@ class LadderPolicy:
 
     def layer(self, kind: LayerKind) -> LayerPolicy | None:
         """The rules of the layer of that role; None when it is not configured."""
-        return next((layer for layer in self.layers if layer.kind is kind), None)
+        for layer in self.layers:
+            if layer.kind is kind:
+                return layer
+        return None
 
     def weights_in(self, regime: Regime) -> RegimeWeights:
         """The weights of that regime."""

@@ -30,7 +30,10 @@ class Wallet:
 
     def raw(self, token: str) -> int:
         """Balance of the token with this address, raw units; 0 when it is not one of ours."""
-        return next((amount.raw for amount in self.balances if amount.token.address == token), 0)
+        for amount in self.balances:
+            if amount.token.address == token:
+                return amount.raw
+        return 0
 
 
 @quick_init
@@ -169,7 +172,10 @@ class Memory:
 
     def layer(self, kind: LayerKind) -> LayerMemory | None:
         """Memory of the layer of that role; None when it was never placed."""
-        return next((layer for layer in self.layers if layer.kind is kind), None)
+        for layer in self.layers:
+            if layer.kind is kind:
+                return layer
+        return None
 
 
 @quick_init

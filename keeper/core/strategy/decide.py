@@ -29,7 +29,7 @@ from keeper.core.strategy.hedge.proposal import Protection, propose, sale_first
 from keeper.core.strategy.hedge.uncovered import held_back, more_careful, smaller
 from keeper.core.strategy.regime import RegimeState, Weather, next_regime, weather
 from keeper.core.strategy.sight import KINDS, Sight
-from keeper.core.strategy.targets import extent, target_layer
+from keeper.core.strategy.targets import extent, target_ranges
 from keeper.core.strategy.valuation import Worth, fees_quote, worth
 
 
@@ -174,10 +174,11 @@ def _sight(frame: _Frame, kind: LayerKind, inner: TickRange | None) -> Sight:
     view, policy = frame.view, frame.policy
     rules = policy.ladder.layer(kind)
     weight = 0.0 if rules is None else frame.weights.weight(kind)
-    target = None
+    tick = view.pool(policy.signal_pool if rules is None else rules.pool).state.tick
+    ranges: tuple[TickRange, ...] = ()
     if rules is not None and weight > 0 and frame.odds is not None:
         volatility = frame.odds.volatility * frame.careful.width
-        target = target_layer(view, policy, rules, weight=weight, volatility=volatility, inner=inner)
+        ranges = target_ranges(policy, rules, tick=tick, volatility=volatility, inner=inner)
     layer = view.ladder.layer(kind)
     positions = () if layer is None else layer.positions
     live = tuple([position for position in positions if position.liquidity > 0])
@@ -187,14 +188,14 @@ def _sight(frame: _Frame, kind: LayerKind, inner: TickRange | None) -> Sight:
         weight=weight,
         positions=positions,
         memory=view.memory.layer(kind),
-        tick=view.pool(policy.signal_pool if rules is None else rules.pool).state.tick,
-        target=target,
+        tick=tick,
+        ranges=ranges,
         inner=inner,
         value_quote=frame.worth.layer(kind),
         total_quote=frame.worth.total,
         live=live,
         placed=extent([position.range for position in live]) if live else None,
-        wanted=None if target is None else extent([band.range for band in target.bands]),
+        wanted=extent(ranges) if ranges else None,
     )
 
 
@@ -214,11 +215,12 @@ def _judge(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
 
 def _open(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
     reasons = (triggers.missing(sight),)
-    if sight.target is None:
+    target = sight.target
+    if target is None:
         return _refused(so_far, reasons, (*frame.closed, *frame.held_back))
     value = min(sight.weight * sight.total_quote, so_far.free_quote)
     price = frame.worth.price
-    expense = benefit.shift_expense(frame.view, frame.policy, sight.target, (), value, price)
+    expense = benefit.shift_expense(frame.view, frame.policy, target, (), value, price)
     vetoes = (
         *frame.closed,
         *frame.held_back,
@@ -232,7 +234,7 @@ def _open(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
     )
     if vetoes:
         return _refused(so_far, reasons, vetoes)
-    return _accepted(so_far, OpenLayer(target=sight.target), reasons, expense.gas_wei, -value)
+    return _accepted(so_far, OpenLayer(target=target), reasons, expense.gas_wei, -value)
 
 
 def _top_up(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
@@ -284,13 +286,13 @@ def _close(frame: _Frame, sight: Sight, so_far: _Proposal) -> _Proposal:
 
 
 def _shift(frame: _Frame, sight: Sight, reasons: tuple[Reason, ...], so_far: _Proposal) -> _Proposal:
-    view, policy, chances = frame.view, frame.policy, frame.odds
-    if sight.target is None or chances is None:
+    view, policy, chances, target = frame.view, frame.policy, frame.odds, sight.target
+    if target is None or chances is None:
         return _refused(so_far, reasons, (*frame.closed, *frame.held_back))
     fired = {reason.trigger for reason in reasons}
     value = min(sight.weight * sight.total_quote, sight.value_quote + so_far.free_quote)
     moved = abs(sight.share - sight.weight) * sight.total_quote if fired == {triggers.REGIME} else value
-    expense = benefit.shift_expense(view, policy, sight.target, sight.positions, value, chances.price)
+    expense = benefit.shift_expense(view, policy, target, sight.positions, value, chances.price)
     checks = [
         gates.twap(view, policy, _pools(sight), sight.kind),
         gates.cooldown(sight, view, policy),
@@ -301,13 +303,13 @@ def _shift(frame: _Frame, sight: Sight, reasons: tuple[Reason, ...], so_far: _Pr
     if triggers.REGIME not in fired:
         checks.append(gates.unchanged(sight))
     if fired <= triggers.FOR_INCOME:
-        gain = benefit.income_from(view, policy, sight.target, value, chances)
+        gain = benefit.income_from(view, policy, target, value, chances)
         gain -= benefit.income_of(view, policy, sight.live, chances)
         checks.append(gates.cost(sight.kind, gain, expense.total_quote, policy))
     vetoes = (*frame.closed, *frame.held_back, *_present(checks))
     if vetoes:
         return _refused(so_far, reasons, vetoes)
-    move = ShiftLayer(target=sight.target, token_ids=sight.token_ids)
+    move = ShiftLayer(target=target, token_ids=sight.token_ids)
     return _accepted(so_far, move, reasons, expense.gas_wei, sight.value_quote - value)
 
 

@@ -107,9 +107,9 @@ def cost(kind: LayerKind | None, benefit_quote: float, cost_quote: float, policy
 
 def unchanged(sight: Sight) -> Veto | None:
     """A shift to where the layer already lies would only pay for the trip."""
-    if sight.target is None:
+    if sight.rules is None or not sight.ranges:
         return None
-    wanted = {(band.pool, band.range) for band in sight.target.bands}
+    wanted = {(sight.rules.pool, place) for place in sight.ranges}
     if wanted != {(position.pool, position.range) for position in sight.live}:
         return None
     return _veto("unchanged", sight.kind, 0, 1, "bands that would differ")

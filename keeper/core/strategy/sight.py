@@ -7,6 +7,7 @@ from typing import NamedTuple
 from keeper.core.model.ladder import LayerKind, Position, TargetLayer, TickRange
 from keeper.core.model.policy import LayerPolicy, Shape
 from keeper.core.model.view import LayerMemory
+from keeper.core.strategy.targets import layer_in
 
 KINDS = tuple(LayerKind)
 """From the inside out."""
@@ -25,8 +26,8 @@ class Sight(NamedTuple):
     memory: LayerMemory | None
     tick: int
     """Of the layer's pool, now."""
-    target: TargetLayer | None
-    """None when the layer is not wanted, or nothing is known of volatility."""
+    ranges: tuple[TickRange, ...]
+    """Where it would be placed now; none when the layer is not wanted, or nothing is known of volatility."""
     inner: TickRange | None
     """What the next inner layer covers or is about to cover."""
     value_quote: float
@@ -39,6 +40,11 @@ class Sight(NamedTuple):
     """From end to end what the layer covers; None when it has no liquidity."""
     wanted: TickRange | None
     """From end to end what the target covers."""
+
+    @property
+    def target(self) -> TargetLayer | None:
+        """The layer as it would be placed now; None when it would not."""
+        return layer_in(self.rules, self.ranges, weight=self.weight) if self.rules is not None and self.ranges else None
 
     @property
     def is_winged(self) -> bool:

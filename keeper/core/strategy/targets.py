@@ -54,12 +54,31 @@ def target_layer(
         volatility: forecast per year, >= 0.
         inner: from end to end, what the next inner layer covers or is about to cover; None when there is none.
     """
-    key = policy.pool(rules.pool)
     tick = view.pool(rules.pool).state.tick
-    half = half_width_ticks(rules, key, volatility, policy.ladder.horizon_s)
-    ranges = (_band(key, tick, half, inner),) if rules.shape is Shape.BAND else _wings(key, tick, half, inner)
+    return layer_in(rules, target_ranges(policy, rules, tick=tick, volatility=volatility, inner=inner), weight=weight)
+
+
+def layer_in(rules: LayerPolicy, ranges: tuple[TickRange, ...], *, weight: float) -> TargetLayer:
+    """A layer in these ranges, with the same value in each."""
     bands = tuple([TargetBand(pool=rules.pool, range=place, share=1.0 / len(ranges)) for place in ranges])
     return TargetLayer(kind=rules.kind, bands=bands, weight=weight)
+
+
+def target_ranges(
+    policy: Policy, rules: LayerPolicy, *, tick: int, volatility: float, inner: TickRange | None
+) -> tuple[TickRange, ...]:
+    """Where a layer is placed afresh: one band, or the lower and the upper wing.
+
+    Args:
+        policy: the rules of all.
+        rules: of this layer.
+        tick: of its pool.
+        volatility: forecast per year, >= 0.
+        inner: from end to end, what the next inner layer covers or is about to cover; None when there is none.
+    """
+    key = policy.pool(rules.pool)
+    half = half_width_ticks(rules, key, volatility, policy.ladder.horizon_s)
+    return (_band(key, tick, half, inner),) if rules.shape is Shape.BAND else _wings(key, tick, half, inner)
 
 
 def half_width_ticks(rules: LayerPolicy, key: PoolKey, volatility: float, horizon_s: int) -> int:
