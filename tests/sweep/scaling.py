@@ -1,7 +1,7 @@
 """How many trials a second two processes make, against one: ``python -m tests.sweep.scaling [TRIALS [ROUNDS]]``.
 
-Every trial keeps a core busy for about 0.3 s. The start of the two processes is part of their time; one works in the process
-that asks. Beside it stands what the machine gives: the same work of the same trials in bare processes that share nothing and
+Every trial keeps a core busy for about 1.5 s, as a week of a backtest does. The start of the two processes is part of their
+time; one works in the process that asks. Beside it stands what the machine gives: the same work of the same trials in bare processes that share nothing and
 are up already. Rounds are interleaved, so that a busy neighbour slows all of them.
 """
 
@@ -40,7 +40,7 @@ def bare_a_second(workers: int, trials: int) -> float:
         return trials / (time.perf_counter() - begun)
 
 
-def speed_ups(trials: int = 60, rounds: int = ROUNDS) -> tuple[float, float]:
+def speed_ups(trials: int = 40, rounds: int = ROUNDS) -> tuple[float, float]:
     """Medians over the rounds of the rate of two processes over that of one: of a search, and of the bare work."""
     found = [
         tuple(rate(2, trials) / rate(1, trials) for rate in (trials_a_second, bare_a_second)) for _ in range(max(rounds, 1))
