@@ -1,8 +1,8 @@
 """How many trials a second two processes make, against one: ``python -m tests.sweep.scaling [TRIALS [ROUNDS]]``.
 
 Every trial keeps a core busy for about 1.5 s, as a week of a backtest does. The start of the two processes is part of their
-time; one works in the process that asks. Beside it stands what the machine gives: the same work of the same trials in bare processes that share nothing and
-are up already. Rounds are interleaved, so that a busy neighbour slows all of them.
+time; one works in the process that asks. Beside it stands what the machine gives: the same work of the same trials in bare
+processes that share nothing and are up already. Rounds are interleaved, so that a busy neighbour slows all of them.
 """
 
 from __future__ import annotations
