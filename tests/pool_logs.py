@@ -7,7 +7,8 @@ from typing import Any
 from eth_abi.abi import encode
 
 from keeper.adapters.evm.abi import contract
-from keeper.adapters.evm.pool_events import EVENT_NAMES, EventKind
+from keeper.adapters.evm.event_rows import EventKind
+from keeper.adapters.evm.pool_events import EVENT_NAMES
 from tests.event_rows import POOL
 
 TYPES = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from keeper.adapters.evm.pool_events import EventKind, EventRow
+from keeper.adapters.evm.event_rows import EventKind, EventRow
 from keeper.adapters.history.rows import ALL_KINDS
 from keeper.adapters.history.states import WholePool
 from keeper.adapters.history.store import PoolWriter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.core.v3math.pool_snapshot import PoolSnapshot
 from keeper.core.v3math.reverts import RevertError
 from keeper.core.v3math.swap_kind import RecordedSwap, SwapKind, UnexplainedSwapError, infer_kind, swap_request

@@ -9,8 +9,9 @@ from typing import Any
 from keeper.adapters.evm import checked
 from keeper.adapters.evm.abi import contract
 from keeper.adapters.evm.blocks import header_call, header_of, headers
+from keeper.adapters.evm.event_rows import EventRow
 from keeper.adapters.evm.multicall import ContractRead, PinnedReader, read_of, values
-from keeper.adapters.evm.pool_events import EventRow, logs_call, must_lie_in
+from keeper.adapters.evm.pool_events import logs_call, must_lie_in
 from keeper.adapters.evm.rpc import BadReply, Rpc, RpcRefused
 from keeper.adapters.history.download import RangeLength
 from keeper.adapters.history.event_logs import rows_of, timed

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.adapters.history.states import decode_state, encode_state
 from keeper.adapters.history.store import folder_of
 from keeper.core.model.pool import PoolKey

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.adapters.history.manifest import Manifest, StoredFile, read_manifest, sha256_of
 from keeper.adapters.history.store import open_database, scan
 from keeper.core.model.errors import ConfigError

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.adapters.history.manifest import Manifest, StoredFile, StoredState
 from keeper.core.model.bar import DAY_S, HOUR_S
 from keeper.core.model.pool import PoolKey

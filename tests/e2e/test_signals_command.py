@@ -19,7 +19,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from keeper.adapters.evm.pool_events import EventKind, EventRow
+from keeper.adapters.evm.event_rows import EventKind, EventRow
 from keeper.adapters.history.manifest import Coverage
 from keeper.adapters.history.rows import ALL_KINDS
 from keeper.adapters.history.store import PoolWriter

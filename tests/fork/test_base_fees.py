@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from keeper.adapters.evm.rpc import Rpc
-from keeper.adapters.history.base_fees import download_base_fees, path_of, read_base_fees
+from keeper.adapters.history.base_fee_download import download_base_fees
+from keeper.adapters.history.base_fees import path_of, read_base_fees
 from keeper.core.model.errors import ConfigError
 from keeper.localchain.twin import Twin
 

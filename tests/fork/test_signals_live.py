@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from keeper.adapters.amm.uniswap_v3 import UniswapV3Source
+from keeper.adapters.evm.event_rows import EventRow
 from keeper.adapters.evm.passing_liquidity import passing_volume0
-from keeper.adapters.evm.pool_events import EventRow
 from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.store.journal import SqlJournal
 from keeper.app.cli.replay import think_again

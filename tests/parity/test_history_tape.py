@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from keeper.adapters.amm.swap_history import prices_of
-from keeper.adapters.evm.pool_events import EventKind, EventRow
+from keeper.adapters.evm.event_rows import EventKind, EventRow
 from keeper.adapters.history import series
 from keeper.adapters.history.audit import audit_pool, audit_series
 from keeper.adapters.history.bars import make_bars

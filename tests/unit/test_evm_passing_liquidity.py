@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.adapters.evm.event_rows import EventKind, EventRow
 from keeper.adapters.evm.passing_liquidity import passing_volume0
-from keeper.adapters.evm.pool_events import EventKind, EventRow
 from tests import event_rows
 from tests.event_rows import swap
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.adapters.evm.abi import contract
-from keeper.adapters.evm.pool_events import EventKind, EventRow, events_of, must_lie_in
+from keeper.adapters.evm.event_rows import EventKind, EventRow
+from keeper.adapters.evm.pool_events import events_of, must_lie_in
 from keeper.adapters.evm.rpc import BadReply
 from keeper.core.model.errors import Reorged
 from keeper.core.model.pool import BlockRef

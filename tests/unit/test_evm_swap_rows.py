@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keeper.adapters.amm.pool_reads import check_price_law, mean_tick
 from keeper.adapters.amm.swap_history import events_of, logs_call, prices_of, untimed_blocks
 from keeper.adapters.amm.tick_map import REACH_TICKS, trimmed, words_around
-from keeper.adapters.evm.pool_events import EventKind, EventRow
+from keeper.adapters.evm.event_rows import EventKind, EventRow
 from keeper.adapters.evm.rpc import BadReply
 from keeper.core.model.errors import Reorged
 from keeper.core.model.pool import BlockRef, TickNet

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keeper.adapters.amm.swap_history import prices_of
-from keeper.adapters.evm.pool_events import EventKind, EventRow
+from keeper.adapters.evm.event_rows import EventKind, EventRow
 from keeper.adapters.history.bars import WIDTHS_S, make_bars
 from keeper.adapters.history.store import PoolWriter
 from keeper.core.model.bar import DAY_S, HOUR_S, MINUTE_S, PriceBar

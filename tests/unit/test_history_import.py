@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.adapters.history import series
 from keeper.adapters.history.audit import audit_pool, audit_series
 from keeper.adapters.history.imported import Target, import_file, layout_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.adapters.evm.pool_events import EventKind, EventRow, logs_call
+from keeper.adapters.evm.event_rows import EventKind, EventRow
+from keeper.adapters.evm.pool_events import logs_call
 from keeper.adapters.evm.rpc import BadReply
 from keeper.adapters.history.download import Span, missing_spans
 from keeper.adapters.history.event_logs import rows_of, timed

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.adapters.evm.pool_events import EventKind, EventRow
+from keeper.adapters.evm.event_rows import EventKind, EventRow
 from keeper.adapters.history import store
 from keeper.adapters.history.audit import audit_pool, gaps
 from keeper.adapters.history.manifest import Manifest, read_manifest

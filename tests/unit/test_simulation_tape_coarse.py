@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.adapters.history.imported import import_file
 from keeper.adapters.history.series import tick_bars_with_liquidity
 from keeper.core.model.bar import DAY_S

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.core.model.bar import DAY_S
 from keeper.core.v3math.exact_pool import ExactPool
 from keeper.core.v3math.units import MAX_SQRT_RATIO, MIN_SQRT_RATIO

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.adapters.history.store import PoolWriter
 from keeper.core.model.bar import DAY_S
 from keeper.core.v3math.exact_pool import ExactPool

@@ -8,7 +8,8 @@ from typing import Any
 
 from keeper.adapters.amm.swap_history import LookBack, events_of, logs_call, prices_of, swaps_in, untimed_blocks
 from keeper.adapters.evm.blocks import first_block_since, header_call, header_of, headers
-from keeper.adapters.evm.pool_events import EventRow, PoolEvents, must_lie_in
+from keeper.adapters.evm.event_rows import EventRow, PoolEvents
+from keeper.adapters.evm.pool_events import must_lie_in
 from keeper.adapters.evm.rpc import AnotherBlock, Call, Rpc, RpcRefused
 from keeper.core.model.errors import Reorged
 from keeper.core.model.pool import BlockPrice, BlockRef, PoolState

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 
 from keeper.adapters.evm import checked, pool_events
+from keeper.adapters.evm.event_rows import EventKind, EventRow, PoolEvents
 from keeper.adapters.evm.passing_liquidity import passing_volume0
-from keeper.adapters.evm.pool_events import EventKind, EventRow, PoolEvents
 from keeper.adapters.evm.rpc import BadReply, Call, Rpc, RpcRefused
 from keeper.core.model.pool import BlockPrice, BlockRef
 

@@ -7,65 +7,16 @@ a download waits for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from keeper.adapters.evm import checked
 from keeper.adapters.evm.abi import contract
+from keeper.adapters.evm.event_rows import EventKind, EventRow, PoolEvents
 from keeper.adapters.evm.rpc import BadReply, Call
 from keeper.core.model.errors import Reorged
 from keeper.core.model.pool import BlockRef
-
-
-class EventKind(StrEnum):
-    """What a pool tells in its logs."""
-
-    SWAP = "SWAP"
-    MINT = "MINT"
-    BURN = "BURN"
-    COLLECT = "COLLECT"
-    FLASH = "FLASH"
-    FEE_PROTOCOL = "FEE_PROTOCOL"
-
-
-class EventRow(NamedTuple):
-    """One event; what an event has not is None.
-
-    Amounts of swaps are as the pool sees them (> 0 came in), those of a flash loan are what was paid for it; of a new share of
-    the protocol they are its two denominators, 0 for none. ``liquidity`` and ``tick`` are those after the swap;
-    ``liquidity_delta`` is minted > 0, burned < 0, zero when only fees were brought up to date.
-    """
-
-    block_number: int
-    timestamp_s: int | None
-    """None until the block's header is known."""
-    tx_hash: str
-    tx_index: int
-    log_index: int
-    event: EventKind
-    sender: str | None
-    recipient: str | None
-    owner: str | None
-    """Who holds the position in the pool: for those of a position manager, the manager."""
-    amount0: int
-    amount1: int
-    sqrt_price_x96: int | None
-    liquidity: int | None
-    tick: int | None
-    tick_lower: int | None
-    tick_upper: int | None
-    liquidity_delta: int | None
-
-
-class PoolEvents(NamedTuple):
-    """What a node tells of a stretch of blocks."""
-
-    rows: list[EventRow]
-    hashes: dict[int, str]
-    """Number -> hash, of every block that has a row."""
-
 
 _WORD = 32
 _POOL = contract("UniswapV3Pool")

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.adapters.history.manifest import Coverage, Manifest, StoredFile, StoredState, sha256_of
 from keeper.adapters.history.series import read_series
 from keeper.adapters.history.store import month_of, open_database, orphans, reading, scan

@@ -12,8 +12,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from keeper.adapters.evm.event_rows import EventKind, EventRow
 from keeper.adapters.evm.passing_liquidity import passing_volume0
-from keeper.adapters.evm.pool_events import EventKind, EventRow
 from keeper.adapters.history.manifest import Coverage, Manifest, StoredFile, read_manifest
 from keeper.adapters.history.rows import COLUMNS
 from keeper.adapters.history.store import month_of, open_database, scan

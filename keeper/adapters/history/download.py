@@ -11,7 +11,8 @@ from typing import Any
 
 from keeper.adapters.evm import checked
 from keeper.adapters.evm.blocks import first_block_since, header_call, header_of, headers
-from keeper.adapters.evm.pool_events import EventKind, EventRow, logs_call, must_lie_in
+from keeper.adapters.evm.event_rows import EventKind, EventRow
+from keeper.adapters.evm.pool_events import logs_call, must_lie_in
 from keeper.adapters.evm.rpc import BadReply, Rpc, RpcRefused
 from keeper.adapters.history.event_logs import rows_of, timed
 from keeper.adapters.history.manifest import Coverage, Manifest

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from keeper.adapters.evm import pool_events
-from keeper.adapters.evm.pool_events import EventKind, EventRow, PoolEvents
+from keeper.adapters.evm.event_rows import EventKind, EventRow, PoolEvents
 from keeper.adapters.evm.rpc import BadReply
 
 

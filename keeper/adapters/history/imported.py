@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.adapters.history.bars import WIDTHS_S
 from keeper.adapters.history.layouts import (
     EVENT_LAYOUTS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 
 ALL_KINDS = tuple(EventKind)
 

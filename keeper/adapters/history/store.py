@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import duckdb
 
-from keeper.adapters.evm.pool_events import EventRow
+from keeper.adapters.evm.event_rows import EventRow
 from keeper.adapters.history.manifest import (
     NAME,
     Coverage,

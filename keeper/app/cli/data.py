@@ -19,7 +19,7 @@ from rich.text import Text
 
 from keeper.adapters.evm.rpc import Rpc
 from keeper.adapters.history import audit, imported, manifest, series, state_files, store
-from keeper.adapters.history.base_fees import download_base_fees
+from keeper.adapters.history.base_fee_download import download_base_fees
 from keeper.adapters.history.download import Download, Progress
 from keeper.adapters.history.rows import ALL_KINDS
 from keeper.adapters.history.state_download import fetch_state

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from keeper.adapters.evm.pool_events import EventKind
+from keeper.adapters.evm.event_rows import EventKind
 from keeper.adapters.history.bars import make_bars
 from keeper.adapters.history.imported import layout_of, series_name
 from keeper.adapters.history.layouts import OUTSIDE_BARS
