@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from heapq import merge
-from itertools import islice
+from itertools import islice, repeat
 
 from keeper.core.model.errors import Transient
 from keeper.core.model.pool import BlockRef
@@ -99,17 +99,17 @@ class SimMarket:
 
     def _play(self, *, until_s: int, until_number: int) -> None:
         """Every block that is neither later nor further on."""
-        coming = self._next
-        while coming is not None:
-            pool, block = coming
-            number, at_s = block.number, block.timestamp_s
-            if at_s > until_s or number > until_number:
-                return
+        upcoming, coming, last = self._next, self._coming, None
+        while upcoming is not None:
+            pool, block = upcoming
+            if block.timestamp_s > until_s or block.number > until_number:
+                break
             pool.play(block)
             self._played += 1
-            self._number = max(self._number, number)
-            self._now_s = max(self._now_s, at_s)
-            coming = self._next = next(self._coming, None)
+            last = block
+            upcoming = self._next = next(coming, None)
+        if last is not None:
+            self._number, self._now_s = max(self._number, last.number), max(self._now_s, last.timestamp_s)
 
     def _stand(self, number: int, now_s: int) -> None:
         """Be at a block without events; never at or past the next one that has some."""
@@ -128,5 +128,5 @@ class SimMarket:
         self._next = next(self._coming, None)
 
     def _read(self) -> Iterator[tuple[SimPool, TapeBlock]]:
-        streams = [((self.pools[tape.key.address], block) for block in tape.blocks()) for tape in self._tapes]
+        streams = [zip(repeat(self.pools[tape.key.address]), tape.blocks(), strict=False) for tape in self._tapes]
         return streams[0] if len(streams) == 1 else merge(*streams, key=lambda one: one[1].number)

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from keeper.core.v3math.exact_pool import ExactPool
-from keeper.core.v3math.units import MAX_INT256
 from keeper.simulation.tape import SwapEvent
 
 Play = Callable[[ExactPool, SwapEvent], tuple[int, int]]
@@ -43,10 +42,7 @@ def amounts_kept(pool: ExactPool, event: SwapEvent) -> tuple[int, int]:
 
 def price_kept(pool: ExactPool, event: SwapEvent) -> tuple[int, int]:
     """As much as it takes to reach the recorded price."""
-    after_x96 = event.sqrt_price_after_x96
-    if after_x96 == pool.sqrt_price_x96:
-        return 0, 0
-    return pool.swap(zero_for_one=after_x96 < pool.sqrt_price_x96, amount_specified=MAX_INT256, sqrt_price_limit_x96=after_x96)
+    return pool.swap_to(event.sqrt_price_after_x96)
 
 
 PLAYS: dict[Presence, Play] = {Presence.AMOUNTS_KEPT: amounts_kept, Presence.PRICE_KEPT: price_kept}

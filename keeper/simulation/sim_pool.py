@@ -47,7 +47,7 @@ class SimPool:
     def __init__(self, key: PoolKey, start: TapeStart, *, presence: Presence, twap_window_s: int) -> None:
         self.key = key
         self.pool = ExactPool.restore(start.pool)
-        self.presence = presence
+        self._swap = PLAYS[presence]
         self.twap_window_s = twap_window_s
         self.refused = 0
         """Recorded events that this pool refused, because our presence has led it elsewhere."""
@@ -65,12 +65,13 @@ class SimPool:
 
     def play(self, block: TapeBlock) -> None:
         """Let the events of a block happen."""
-        pool, swap, self.now_s = self.pool, PLAYS[self.presence], block.timestamp_s
-        before = pool.tick, pool.liquidity
+        number, now_s, events = block
+        pool, swap, self.now_s = self.pool, self._swap, now_s
+        tick, liquidity = pool.tick, pool.liquidity
         high_x96 = volume0 = volume1 = net0 = net1 = swaps = 0
         low_x96 = 1 << 160
         mints = burns = 0
-        for event in block.events:
+        for event in events:
             if type(event) is SwapEvent:
                 try:
                     amount0, amount1 = swap(pool, event)
@@ -78,17 +79,23 @@ class SimPool:
                     self.refused += 1
                     continue
                 price_x96 = pool.sqrt_price_x96
-                high_x96 = max(high_x96, price_x96)
-                low_x96 = min(low_x96, price_x96)
-                volume0 += amount0 if amount0 > 0 else -amount0
-                volume1 += amount1 if amount1 > 0 else -amount1
+                if price_x96 > high_x96:
+                    high_x96 = price_x96
+                if price_x96 < low_x96:
+                    low_x96 = price_x96
+                if amount0 > 0:
+                    volume0 += amount0
+                    volume1 -= amount1
+                else:
+                    volume0 -= amount0
+                    volume1 += amount1
                 net0 += amount0
                 net1 += amount1
                 swaps += 1
             elif type(event) is LiquidityEvent:
                 mints += event.liquidity_delta > 0
                 burns += event.liquidity_delta < 0
-                self._others(event, *before)
+                self._others(event, tick, liquidity)
             elif type(event) is FeeEvent:
                 pool.flash(event.amount0, event.amount1)
             elif type(event) is FeeProtocolEvent:
@@ -99,8 +106,8 @@ class SimPool:
             self.balance1 += net1
             self._add_row(
                 BlockPrice(
-                    block=block.number,
-                    timestamp_s=block.timestamp_s,
+                    block=number,
+                    timestamp_s=now_s,
                     sqrt_price_x96=pool.sqrt_price_x96,
                     high_x96=high_x96,
                     low_x96=low_x96,
@@ -109,11 +116,11 @@ class SimPool:
                     swaps=swaps,
                     net0=net0,
                     net1=net1,
-                    jit0=passing_volume0(block.events, volume0, pool.tick, pool.liquidity) if mints and burns else 0,
+                    jit0=passing_volume0(events, volume0, pool.tick, pool.liquidity) if mints and burns else 0,
                 )
             )
-            if pool.tick != before[0] or (swaps > 1 and _left(before[0], low_x96, high_x96)):
-                self.oracle.write(block.timestamp_s, *before)
+            if pool.tick != tick or (swaps > 1 and _left(tick, low_x96, high_x96)):
+                self.oracle.write(now_s, tick, liquidity)
 
     def twap_tick(self, now_s: int) -> int | None:
         """Mean tick over the window, rounded down; None where the observations do not reach back so far.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from keeper.core.v3math.interval_swap import fall_within, rise_within
 from keeper.core.v3math.pool_books import PoolBooks
 from keeper.core.v3math.pool_swap import SwapResult, SwapState, TickMap, check_swap, swap, swap_steps
-from keeper.core.v3math.units import MAX_UINT128, MAX_UINT256
+from keeper.core.v3math.units import FEE_PIPS_ONE, MAX_INT256, MAX_UINT128, MAX_UINT256
 
 
 class ExactPool(PoolBooks):
@@ -36,25 +36,53 @@ class ExactPool(PoolBooks):
 
         Ref: ``UniswapV3Pool.sol`` swap, ``Tick.sol`` cross.
         """
-        check_swap(self.sqrt_price_x96, amount_specified, sqrt_price_limit_x96, zero_for_one=zero_for_one)
+        start_x96 = self.sqrt_price_x96
+        check_swap(start_x96, amount_specified, sqrt_price_limit_x96, zero_for_one=zero_for_one)
         within, stop_x96 = (fall_within, self._floor_x96) if zero_for_one else (rise_within, self._ceiling_x96)
-        liquidity = self.liquidity
-        step = within(self.sqrt_price_x96, stop_x96, liquidity, amount_specified, sqrt_price_limit_x96, self.fee_pips)
+        step = within(start_x96, stop_x96, self.liquidity, amount_specified, sqrt_price_limit_x96, self.fee_pips)
         if step is None:
             return self._swap_across(zero_for_one, amount_specified, sqrt_price_limit_x96)
         self.sqrt_price_x96, amount_in, amount_out, fee = step
-        paid = amount_in + fee
         if zero_for_one:
-            if share := self.fee_protocol % 16:
-                fee -= fee // share
-                self.protocol_fees0 = (self.protocol_fees0 + paid - amount_in - fee) & MAX_UINT128
-            self.fee_growth_global0_x128 = (self.fee_growth_global0_x128 + (fee << 128) // liquidity) & MAX_UINT256
-            return paid, -amount_out
-        if share := self.fee_protocol >> 4:
-            fee -= fee // share
-            self.protocol_fees1 = (self.protocol_fees1 + paid - amount_in - fee) & MAX_UINT128
-        self.fee_growth_global1_x128 = (self.fee_growth_global1_x128 + (fee << 128) // liquidity) & MAX_UINT256
-        return -amount_out, paid
+            self._earn0(fee)
+            return amount_in + fee, -amount_out
+        self._earn1(fee)
+        return -amount_out, amount_in + fee
+
+    def swap_to(self, sqrt_price_x96: int) -> tuple[int, int]:
+        """Swap whatever it takes to reach a price, either way: as ``swap`` with the greatest input and this limit.
+
+        Args:
+            sqrt_price_x96: where to; where the pool stands there already, nothing happens.
+
+        Returns:
+            Raw token0 and token1 into the pool, negative out of it.
+
+        Raises:
+            RevertError: as ``pool_swap.swap``.
+
+        Ref: ``UniswapV3Pool.sol`` swap.
+        """
+        start_x96, liquidity, fee_pips = self.sqrt_price_x96, self.liquidity, self.fee_pips
+        if sqrt_price_x96 == start_x96:
+            return 0, 0
+        if not (liquidity and self._floor_x96 < sqrt_price_x96 < self._ceiling_x96):
+            falls = sqrt_price_x96 < start_x96
+            check_swap(start_x96, MAX_INT256, sqrt_price_x96, zero_for_one=falls)
+            return self._swap_across(falls, MAX_INT256, sqrt_price_x96)
+        # The branch of a swap between two stops that reaches its limit; see ``interval_swap``.
+        self.sqrt_price_x96 = sqrt_price_x96
+        if sqrt_price_x96 < start_x96:
+            fall_x96 = start_x96 - sqrt_price_x96
+            amount_in = -((liquidity << 96) * -fall_x96 // (sqrt_price_x96 * start_x96))
+            fee = -(-amount_in * fee_pips // (FEE_PIPS_ONE - fee_pips))
+            self._earn0(fee)
+            return amount_in + fee, -(liquidity * fall_x96 >> 96)
+        rise_x96 = sqrt_price_x96 - start_x96
+        amount_in = -(-liquidity * rise_x96 >> 96)
+        fee = -(-amount_in * fee_pips // (FEE_PIPS_ONE - fee_pips))
+        self._earn1(fee)
+        return -((liquidity << 96) * rise_x96 // (sqrt_price_x96 * start_x96)), amount_in + fee
 
     def preview_swap(self, *, zero_for_one: bool, amount_specified: int, sqrt_price_limit_x96: int) -> SwapResult:
         """What ``swap`` would do, without doing it; same arguments, same refusals."""
@@ -71,6 +99,22 @@ class ExactPool(PoolBooks):
         return swap(
             state, zero_for_one=zero_for_one, amount_specified=amount_specified, sqrt_price_limit_x96=sqrt_price_limit_x96
         )
+
+    def _earn0(self, fee: int) -> None:
+        """Let the liquidity in range, > 0, and the protocol earn a fee in token0. Ref: ``UniswapV3Pool.sol`` swap."""
+        if share := self.fee_protocol % 16:
+            taken = fee // share
+            fee -= taken
+            self.protocol_fees0 = (self.protocol_fees0 + taken) & MAX_UINT128
+        self.fee_growth_global0_x128 = (self.fee_growth_global0_x128 + (fee << 128) // self.liquidity) & MAX_UINT256
+
+    def _earn1(self, fee: int) -> None:
+        """As ``_earn0``, in token1."""
+        if share := self.fee_protocol >> 4:
+            taken = fee // share
+            fee -= taken
+            self.protocol_fees1 = (self.protocol_fees1 + taken) & MAX_UINT128
+        self.fee_growth_global1_x128 = (self.fee_growth_global1_x128 + (fee << 128) // self.liquidity) & MAX_UINT256
 
     def _swap_across(self, zero_for_one: bool, amount_specified: int, sqrt_price_limit_x96: int) -> tuple[int, int]:
         """Ref: ``UniswapV3Pool.sol`` swap, ``Tick.sol`` cross."""

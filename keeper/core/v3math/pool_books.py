@@ -31,7 +31,8 @@ class PoolBooks:
         "_floor_x96",
         "_positions",
         "_tick",
-        "_tick_price_x96",
+        "_tick_from_x96",
+        "_tick_to_x96",
         "_ticks",
         "fee_growth_global0_x128",
         "fee_growth_global1_x128",
@@ -53,8 +54,9 @@ class PoolBooks:
         self.fee_pips = fee_pips
         self.tick_spacing = tick_spacing
         self.max_liquidity_per_tick = tick_spacing_to_max_liquidity_per_tick(tick_spacing)
-        self.sqrt_price_x96 = self._tick_price_x96 = 0
+        self.sqrt_price_x96 = 0
         self._tick = 0
+        self._tick_from_x96, self._tick_to_x96 = 0, 1
         self._floor_x96 = self._ceiling_x96 = 0
         self.liquidity = 0
         self.fee_protocol = 0
@@ -115,11 +117,12 @@ class PoolBooks:
     def tick(self) -> int:
         """Of slot0: below the price's own tick by one if the price stands on a tick just crossed downwards.
 
-        Worked out when asked for: between two stops a swap does not need it.
+        Worked out when asked for, and only when the price has left those known to have the tick that was worked out last:
+        between two stops a swap does not need it.
         """
-        if self.sqrt_price_x96 != self._tick_price_x96:
-            self._tick = get_tick_near(self.sqrt_price_x96, self._tick)
-            self._tick_price_x96 = self.sqrt_price_x96
+        if not self._tick_from_x96 <= self.sqrt_price_x96 < self._tick_to_x96:
+            tick = self._tick = get_tick_near(self.sqrt_price_x96, self._tick)
+            self._tick_from_x96, self._tick_to_x96 = get_sqrt_ratio_at_tick(tick), get_sqrt_ratio_at_tick(tick + 1)
         return self._tick
 
     def tick_info(self, tick: int) -> TickInfo:
@@ -318,9 +321,13 @@ class PoolBooks:
             raise LockedError("the pool has no price yet")
 
     def _stand(self, sqrt_price_x96: int, tick: int) -> None:
-        """Stand at a price and find the stops around it: the prices between which a swap needs neither ticks nor words."""
-        self.sqrt_price_x96 = self._tick_price_x96 = sqrt_price_x96
+        """Stand at a price and find the stops around it: the prices between which a swap needs neither ticks nor words.
+
+        On a tick just crossed downwards ``tick`` is not the price's own, so that it is known of this one price only.
+        """
+        self.sqrt_price_x96 = sqrt_price_x96
         self._tick = tick
+        self._tick_from_x96, self._tick_to_x96 = sqrt_price_x96, sqrt_price_x96 + 1
         self._floor_x96, self._ceiling_x96 = self._ticks.stops(tick)
 
     def _update_position(self, key: PositionKey, liquidity_delta: int) -> None:
