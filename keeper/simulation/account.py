@@ -87,8 +87,8 @@ class VirtualAccount:
 
     def held(self) -> tuple[int, int]:
         """Raw token0 and token1 in the wallet, native currency counted as its wrapped token."""
-        token0, token1 = (self._held(token) for token in self._pair)
-        return token0, token1
+        token0, token1 = self._pair
+        return self._held(token0), self._held(token1)
 
     def carry_out(self, stage: Stage, block: BlockRef) -> Effect:
         """All steps of a stage in the newest block, or none.

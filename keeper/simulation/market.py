@@ -99,16 +99,16 @@ class SimMarket:
 
     def _play(self, *, until_s: int, until_number: int) -> None:
         """Every block that is neither later nor further on."""
-        upcoming, coming, last = self._next, self._coming, None
+        upcoming, coming, played, last = self._next, self._coming, 0, None
         while upcoming is not None:
             pool, block = upcoming
             if block.timestamp_s > until_s or block.number > until_number:
                 break
             pool.play(block)
-            self._played += 1
-            last = block
+            played, last = played + 1, block
             upcoming = self._next = next(coming, None)
         if last is not None:
+            self._played += played
             self._number, self._now_s = max(self._number, last.number), max(self._now_s, last.timestamp_s)
 
     def _stand(self, number: int, now_s: int) -> None:

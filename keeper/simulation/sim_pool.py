@@ -127,12 +127,12 @@ class SimPool:
 
         Ref: ``OracleLibrary.sol`` consult.
         """
+        tick, liquidity = self.pool.tick, self.pool.liquidity
         try:
-            (then, now), _ = self.oracle.observe(
-                now_s, (self.twap_window_s, 0), tick=self.pool.tick, liquidity=self.pool.liquidity
-            )
+            then, _ = self.oracle.observe_single(now_s, self.twap_window_s, tick=tick, liquidity=liquidity)
         except ObservationTooOldError:
             return None
+        now, _ = self.oracle.observe_single(now_s, 0, tick=tick, liquidity=liquidity)
         return (now - then) // self.twap_window_s
 
     def view(self, now_s: int) -> PoolView:
@@ -201,9 +201,10 @@ class SimPool:
         return amount0, amount1
 
     def _add_row(self, row: BlockPrice) -> None:
-        if self.rows and self.rows[-1].block == row.block:
-            row = _joined(self.rows.pop(), row)
-        self.rows.append(row)
+        rows = self.rows
+        if rows and rows[-1].block == row.block:
+            row = _joined(rows.pop(), row)
+        rows.append(row)
 
     def saved(self) -> SavedPool:
         """All that a transaction can change, to be put back when it reverts."""

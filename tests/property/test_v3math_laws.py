@@ -129,7 +129,7 @@ def test_a_ratio_leads_back_to_its_tick(tick: int) -> None:
 def test_a_hint_never_changes_the_answer(sqrt_price: int, offset: int) -> None:
     tick = get_tick_at_sqrt_ratio(sqrt_price)
     near = min(max(tick + offset, MIN_TICK), MAX_TICK)
-    assert get_tick_near(sqrt_price, near) == tick
+    assert get_tick_near(sqrt_price, near) == (tick, get_sqrt_ratio_at_tick(tick), get_sqrt_ratio_at_tick(tick + 1))
 
 
 @law

@@ -48,7 +48,7 @@ def tracks_of(found: Found) -> dict[str, list[float]]:
 def document(found: Found) -> dict[str, Any]:
     """What a program reads; money in quote tokens, exact parts as text in 2^-64 raw quote tokens."""
     keeper = found.keeper
-    parts = asdict(keeper.parts)
+    parts = keeper.parts._asdict()
     return {
         "verdict": found.verdict.word,
         "unproven_because": list(found.verdict.reasons),
@@ -138,7 +138,7 @@ def _tracks_table(found: Found, quote: str) -> RenderableType:
 
 def _parts_table(keeper: RunResult, quote: str) -> RenderableType:
     scale = float(keeper.quote_unit << _MARK_BITS)
-    named = asdict(keeper.parts)
+    named = keeper.parts._asdict()
     rows = [(name, f"{value / scale:+,.6f}") for name, value in named.items() if value or name in {"price", "fees", "lvr"}]
     rows += [("sum", f"{sum(named.values()) / scale:+,.6f}"), ("change of value", f"{keeper.change / scale:+,.6f}")]
     return table(f"where the change of value comes from, {quote}", ("part", quote), rows, right=(quote,))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from keeper.app.cli import words
 from keeper.app.report.backtest_model import BacktestPage
 from keeper.app.report.backtest_thin import Floats
-from keeper.core.ledger.attribution import MARK_BITS, Attribution
+from keeper.core.ledger.attribution import MARK_BITS
 from keeper.core.model.ladder import LayerKind
 from keeper.simulation.result import RunResult
 
@@ -50,7 +50,7 @@ def tokens(run: RunResult, units: int) -> float:
 
 def parts_of(run: RunResult) -> dict[str, int]:
     """The parts of the change of value by their names, exact."""
-    return {part.name: getattr(run.parts, part.name) for part in fields(Attribution)}
+    return run.parts._asdict()
 
 
 def hedged(run: RunResult) -> Floats:

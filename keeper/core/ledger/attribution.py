@@ -13,7 +13,6 @@ between price and it, never out of the sum. Ref: Milionis, Moallemi, Roughgarden
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 MARK_BITS = 64
@@ -61,8 +60,7 @@ class Holdings(NamedTuple):
         return mark.value(*self.total)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution:
+class Attribution(NamedTuple):
     """Parts of the change of value so far, each in 2**-64 raw quote tokens."""
 
     price: int = 0
@@ -92,41 +90,40 @@ def moved(so_far: Attribution, before: Holdings, after: Holdings, then: Mark, no
     Raises:
         ValueError: the wallet changed.
     """
-    if (before.wallet0, before.wallet1) != (after.wallet0, after.wallet1):
+    wallet0, wallet1, principal0, principal1, owed0, owed1 = before
+    still0, still1, principal0_now, principal1_now, owed0_now, owed1_now = after
+    if wallet0 != still0 or wallet1 != still1:
         raise ValueError("a wallet does not change by itself")
-    held0, held1 = before.total
+    price, fees, lvr, *others = so_far
+    (then0, then1), (of0, of1) = then, now
     return Attribution(
-        price=so_far.price + held0 * (now.of0 - then.of0) + held1 * (now.of1 - then.of1),
-        fees=so_far.fees + now.value(after.owed0 - before.owed0, after.owed1 - before.owed1),
-        lvr=so_far.lvr + now.value(after.principal0 - before.principal0, after.principal1 - before.principal1),
-        swaps=so_far.swaps,
-        gas=so_far.gas,
-        premiums=so_far.premiums,
-        payoffs=so_far.payoffs,
-        rounding=so_far.rounding,
+        price + (wallet0 + principal0 + owed0) * (of0 - then0) + (wallet1 + principal1 + owed1) * (of1 - then1),
+        fees + (owed0_now - owed0) * of0 + (owed1_now - owed1) * of1,
+        lvr + (principal0_now - principal0) * of0 + (principal1_now - principal1) * of1,
+        *others,
     )
 
 
 def placed(so_far: Attribution, before: Holdings, after: Holdings, now: Mark) -> Attribution:
     """Add a mint, burn or collect: what it changes in all is dust."""
-    return replace(so_far, rounding=so_far.rounding + after.value(now) - before.value(now))
+    return so_far._replace(rounding=so_far.rounding + after.value(now) - before.value(now))
 
 
 def swapped(so_far: Attribution, before: Holdings, after: Holdings, then: Mark, now: Mark) -> Attribution:
     """Add a swap of ours, which moves the price from ``then`` to ``now``: its cost first, then what it does to positions."""
     between = before._replace(wallet0=after.wallet0, wallet1=after.wallet1)
     cost = between.value(then) - before.value(then)
-    return moved(replace(so_far, swaps=so_far.swaps + cost), between, after, then, now)
+    return moved(so_far._replace(swaps=so_far.swaps + cost), between, after, then, now)
 
 
 def paid_gas(so_far: Attribution, before: Holdings, after: Holdings, now: Mark) -> Attribution:
     """Add gas."""
-    return replace(so_far, gas=so_far.gas + after.value(now) - before.value(now))
+    return so_far._replace(gas=so_far.gas + after.value(now) - before.value(now))
 
 
 def protected(so_far: Attribution, before: Holdings, after: Holdings, now: Mark) -> Attribution:
     """Add an option that was bought or ended: what it cost is a premium, what it brought a payoff."""
     change = after.value(now) - before.value(now)
     if change < 0:
-        return replace(so_far, premiums=so_far.premiums + change)
-    return replace(so_far, payoffs=so_far.payoffs + change)
+        return so_far._replace(premiums=so_far.premiums + change)
+    return so_far._replace(payoffs=so_far.payoffs + change)

@@ -43,11 +43,12 @@ class ExactPool(PoolBooks):
         if step is None:
             return self._swap_across(zero_for_one, amount_specified, sqrt_price_limit_x96)
         self.sqrt_price_x96, amount_in, amount_out, fee = step
+        paid = amount_in + fee
         if zero_for_one:
             self._earn0(fee)
-            return amount_in + fee, -amount_out
+            return paid, -amount_out
         self._earn1(fee)
-        return -amount_out, amount_in + fee
+        return -amount_out, paid
 
     def swap_to(self, sqrt_price_x96: int) -> tuple[int, int]:
         """Swap whatever it takes to reach a price, either way: as ``swap`` with the greatest input and this limit.

@@ -87,10 +87,13 @@ def get_amounts_for_liquidity(
     Ref: ``LiquidityAmounts.sol`` getAmountsForLiquidity.
     """
     lower, upper = _ordered(sqrt_ratio_a_x96, sqrt_ratio_b_x96)
-    inside = min(max(sqrt_price_x96, lower), upper)
+    if sqrt_price_x96 <= lower:
+        return get_amount0_delta(lower, upper, liquidity, round_up=False), 0
+    if sqrt_price_x96 >= upper:
+        return 0, get_amount1_delta(lower, upper, liquidity, round_up=False)
     return (
-        get_amount0_delta(inside, upper, liquidity, round_up=False),
-        get_amount1_delta(lower, inside, liquidity, round_up=False),
+        get_amount0_delta(sqrt_price_x96, upper, liquidity, round_up=False),
+        get_amount1_delta(lower, sqrt_price_x96, liquidity, round_up=False),
     )
 
 

@@ -10,6 +10,7 @@ Ref: ``UniswapV3Pool.sol`` swap and _modifyPosition, for when an observation is 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -116,13 +117,16 @@ class Oracle:
 
         Ref: ``Oracle.sol`` write.
         """
-        newest = self._ring[self.index]
+        ring, index = self._ring, self.index
+        newest = ring[index]
         if newest.timestamp_s == timestamp_s & _MAX_UINT32:
             return
-        if self.index == self.cardinality - 1:
-            self.cardinality = len(self._ring)
-        self.index = (self.index + 1) % self.cardinality
-        self._ring[self.index] = _transform(newest, timestamp_s, tick, liquidity)
+        index += 1
+        if index == self.cardinality:
+            self.cardinality = len(ring)
+            index %= self.cardinality
+        ring[index] = _transform(newest, timestamp_s, tick, liquidity)
+        self.index = index
 
     def observe(
         self, timestamp_s: int, seconds_agos: Sequence[int], *, tick: int, liquidity: int
@@ -190,24 +194,15 @@ class Oracle:
         return self._search(now_s, target_s)
 
     def _search(self, now_s: int, target_s: int) -> tuple[Observation, Observation]:
-        """Ref: ``Oracle.sol`` binarySearch."""
-        ring, cardinality = self._ring, self.cardinality
-        low = (self.index + 1) % cardinality
-        high = low + cardinality - 1
+        """In one of the ring's two rising runs: up to the newest, or behind it where the ring has come round.
+
+        Ref: ``Oracle.sol`` binarySearch.
+        """
+        ring = self._ring
+        low, high = (0, self.index) if _lte(now_s, ring[0].timestamp_s, target_s) else (self.index + 1, self.cardinality)
         age_s = (now_s - target_s) & _MAX_UINT32
-        while True:
-            middle = (low + high) // 2
-            before = ring[middle % cardinality]
-            if not before.initialized:
-                low = middle + 1
-                continue
-            after = ring[(middle + 1) % cardinality]
-            if (now_s - before.timestamp_s) & _MAX_UINT32 < age_s:
-                high = middle - 1
-            elif (now_s - after.timestamp_s) & _MAX_UINT32 > age_s:
-                low = middle + 1
-            else:
-                return before, after
+        place = bisect_left(ring, -age_s, low, high, key=lambda seen: -((now_s - seen.timestamp_s) & _MAX_UINT32))
+        return ring[place - 1], ring[place % self.cardinality]
 
 
 def _transform(last: Observation, timestamp_s: int, tick: int, liquidity: int) -> Observation:
@@ -215,11 +210,13 @@ def _transform(last: Observation, timestamp_s: int, tick: int, liquidity: int) -
 
     Ref: ``Oracle.sol`` transform.
     """
-    since_s = (timestamp_s - last.timestamp_s) & _MAX_UINT32
+    last_s, ticks, seconds_x128, _ = last
+    now_s = timestamp_s & _MAX_UINT32
+    since_s = (now_s - last_s) & _MAX_UINT32
     return Observation(
-        timestamp_s & _MAX_UINT32,
-        _int56(last.tick_cumulative + tick * since_s),
-        (last.seconds_per_liquidity_cumulative_x128 + (since_s << 128) // (liquidity or 1)) & MAX_UINT160,
+        now_s,
+        _int56(ticks + tick * since_s),
+        (seconds_x128 + (since_s << 128) // (liquidity or 1)) & MAX_UINT160,
         True,
     )
 

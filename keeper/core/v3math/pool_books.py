@@ -121,8 +121,7 @@ class PoolBooks:
         between two stops a swap does not need it.
         """
         if not self._tick_from_x96 <= self.sqrt_price_x96 < self._tick_to_x96:
-            tick = self._tick = get_tick_near(self.sqrt_price_x96, self._tick)
-            self._tick_from_x96, self._tick_to_x96 = get_sqrt_ratio_at_tick(tick), get_sqrt_ratio_at_tick(tick + 1)
+            self._tick, self._tick_from_x96, self._tick_to_x96 = get_tick_near(self.sqrt_price_x96, self._tick)
         return self._tick
 
     def tick_info(self, tick: int) -> TickInfo:

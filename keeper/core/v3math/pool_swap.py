@@ -142,9 +142,9 @@ def check_swap(sqrt_price_x96: int, amount_specified: int, sqrt_price_limit_x96:
 
     Ref: ``UniswapV3Pool.sol`` swap, the three require statements in their order.
     """
-    if amount_specified == 0:
+    if not amount_specified:
         raise ZeroAmountError("a swap of nothing")
-    if sqrt_price_x96 == 0:
+    if not sqrt_price_x96:
         raise LockedError("the pool has no price yet")
     if zero_for_one:
         if not MIN_SQRT_RATIO < sqrt_price_limit_x96 < sqrt_price_x96:
@@ -212,7 +212,7 @@ def swap_steps(  # ruff: ignore[too-many-locals] - the contract's one loop; to s
                 liquidity = add_delta(liquidity, -net[next_tick] if zero_for_one else net[next_tick])
             tick = next_tick - 1 if zero_for_one else next_tick
         elif sqrt_price_x96 != start_x96:
-            tick = get_tick_near(sqrt_price_x96, tick)
+            tick, _, _ = get_tick_near(sqrt_price_x96, tick)
     specified = amount_specified - remaining
     amount0, amount1 = (specified, calculated) if zero_for_one == exact_in else (calculated, specified)
     return (

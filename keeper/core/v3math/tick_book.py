@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Self
 
-from keeper.core.v3math.fee_growth import get_fee_growth_inside
 from keeper.core.v3math.liquidity_math import add_delta
 from keeper.core.v3math.reverts import TickLiquidityError
 from keeper.core.v3math.tick import TickInfo
@@ -133,17 +132,14 @@ class TickBook:
     ) -> tuple[int, int]:
         """Fee growth of token0 and token1 inside a range, in units of 2**-128, modulo 2**256.
 
+        Both tokens ask the same two questions of the ticks; see ``fee_growth.get_fee_growth_inside``, which is for one of them.
+
         Ref: ``Tick.sol`` getFeeGrowthInside.
         """
-        inside0_x128, inside1_x128 = (
-            get_fee_growth_inside(
-                tick_lower=tick_lower,
-                tick_upper=tick_upper,
-                tick_current=tick_current,
-                global_x128=global_x128,
-                outside_lower_x128=outside.get(tick_lower, 0),
-                outside_upper_x128=outside.get(tick_upper, 0),
-            )
-            for global_x128, outside in ((global0_x128, self.outside0_x128), (global1_x128, self.outside1_x128))
-        )
-        return inside0_x128, inside1_x128
+        below0_x128, below1_x128 = self.outside0_x128.get(tick_lower, 0), self.outside1_x128.get(tick_lower, 0)
+        above0_x128, above1_x128 = self.outside0_x128.get(tick_upper, 0), self.outside1_x128.get(tick_upper, 0)
+        if tick_current < tick_lower:
+            below0_x128, below1_x128 = global0_x128 - below0_x128, global1_x128 - below1_x128
+        if tick_current >= tick_upper:
+            above0_x128, above1_x128 = global0_x128 - above0_x128, global1_x128 - above1_x128
+        return (global0_x128 - below0_x128 - above0_x128) & MAX_UINT256, (global1_x128 - below1_x128 - above1_x128) & MAX_UINT256

@@ -94,7 +94,7 @@ def get_tick_at_sqrt_ratio(sqrt_price_x96: int) -> Tick:
     return Tick(high)
 
 
-def get_tick_near(sqrt_price_x96: int, near: int) -> Tick:
+def get_tick_near(sqrt_price_x96: int, near: int) -> tuple[Tick, SqrtPriceX96, SqrtPriceX96]:
     """``get_tick_at_sqrt_ratio``, several times faster where the tick ``near`` is close: the same tick, rounded **down**.
 
     Along a tick the sqrt price grows by 1/20_000, which turns the distance from ``near`` into a first guess; remembered
@@ -103,6 +103,9 @@ def get_tick_near(sqrt_price_x96: int, near: int) -> Tick:
     Args:
         sqrt_price_x96: MIN_SQRT_RATIO to MAX_SQRT_RATIO - 1.
         near: MIN_TICK to MAX_TICK.
+
+    Returns:
+        The tick, its sqrt price, and that of the next tick above.
 
     Raises:
         PriceOutOfRangeError: the sqrt price lies outside.
@@ -113,9 +116,9 @@ def get_tick_near(sqrt_price_x96: int, near: int) -> Tick:
     distance_x96 = sqrt_price_x96 - near_x96
     guess = near + 20_000 * distance_x96 // near_x96
     if abs(distance_x96) << 7 > near_x96 or not MIN_TICK < guess < MAX_TICK - 1:
-        return get_tick_at_sqrt_ratio(sqrt_price_x96)
-    while get_sqrt_ratio_at_tick(guess) > sqrt_price_x96:
+        guess = get_tick_at_sqrt_ratio(sqrt_price_x96)
+    while (from_x96 := get_sqrt_ratio_at_tick(guess)) > sqrt_price_x96:
         guess -= 1
-    while get_sqrt_ratio_at_tick(guess + 1) <= sqrt_price_x96:
-        guess += 1
-    return Tick(guess)
+    while (to_x96 := get_sqrt_ratio_at_tick(guess + 1)) <= sqrt_price_x96:
+        guess, from_x96 = guess + 1, to_x96
+    return Tick(guess), from_x96, to_x96
