@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 MARK_BITS = 64
 _SQUARE_BITS = 192
+_ONE = 1 << MARK_BITS
+_ONE_SQUARED = 1 << (_SQUARE_BITS + MARK_BITS)
 
 
 class Mark(NamedTuple):
@@ -34,8 +36,8 @@ def mark_at(sqrt_price_x96: int, *, quote_is_token0: bool) -> Mark:
     """The mark at a pool's square-root price, > 0."""
     square = sqrt_price_x96 * sqrt_price_x96
     if quote_is_token0:
-        return Mark(of0=1 << MARK_BITS, of1=(1 << (_SQUARE_BITS + MARK_BITS)) // square)
-    return Mark(of0=square >> (_SQUARE_BITS - MARK_BITS), of1=1 << MARK_BITS)
+        return Mark(_ONE, _ONE_SQUARED // square)
+    return Mark(square >> (_SQUARE_BITS - MARK_BITS), _ONE)
 
 
 class Holdings(NamedTuple):
@@ -94,13 +96,17 @@ def moved(so_far: Attribution, before: Holdings, after: Holdings, then: Mark, no
     still0, still1, principal0_now, principal1_now, owed0_now, owed1_now = after
     if wallet0 != still0 or wallet1 != still1:
         raise ValueError("a wallet does not change by itself")
-    price, fees, lvr, *others = so_far
+    price, fees, lvr, swaps, gas, premiums, payoffs, rounding = so_far
     (then0, then1), (of0, of1) = then, now
     return Attribution(
         price + (wallet0 + principal0 + owed0) * (of0 - then0) + (wallet1 + principal1 + owed1) * (of1 - then1),
         fees + (owed0_now - owed0) * of0 + (owed1_now - owed1) * of1,
         lvr + (principal0_now - principal0) * of0 + (principal1_now - principal1) * of1,
-        *others,
+        swaps,
+        gas,
+        premiums,
+        payoffs,
+        rounding,
     )
 
 
