@@ -9,7 +9,7 @@ from __future__ import annotations
 from keeper.core.v3math.interval_swap import fall_within, rise_within
 from keeper.core.v3math.pool_books import PoolBooks
 from keeper.core.v3math.pool_swap import SwapResult, SwapState, TickMap, check_swap, swap, swap_steps
-from keeper.core.v3math.units import FEE_PIPS_ONE, MAX_INT256, MAX_UINT128, MAX_UINT256
+from keeper.core.v3math.units import FEE_PIPS_ONE, MAX_INT256, MAX_SQRT_RATIO, MAX_UINT128, MAX_UINT256, MIN_SQRT_RATIO
 
 
 class ExactPool(PoolBooks):
@@ -36,19 +36,25 @@ class ExactPool(PoolBooks):
 
         Ref: ``UniswapV3Pool.sol`` swap, ``Tick.sol`` cross.
         """
-        start_x96 = self.sqrt_price_x96
-        check_swap(start_x96, amount_specified, sqrt_price_limit_x96, zero_for_one=zero_for_one)
-        within, stop_x96 = (fall_within, self._floor_x96) if zero_for_one else (rise_within, self._ceiling_x96)
-        step = within(start_x96, stop_x96, self.liquidity, amount_specified, sqrt_price_limit_x96, self.fee_pips)
-        if step is None:
-            return self._swap_across(zero_for_one, amount_specified, sqrt_price_limit_x96)
-        self.sqrt_price_x96, amount_in, amount_out, fee = step
-        paid = amount_in + fee
+        start_x96, limit_x96, fee_pips = self.sqrt_price_x96, sqrt_price_limit_x96, self.fee_pips
         if zero_for_one:
+            # Which refusal it is, is asked only where there is one.
+            if not (amount_specified and MIN_SQRT_RATIO < limit_x96 < start_x96):
+                check_swap(start_x96, amount_specified, limit_x96, zero_for_one=True)
+            step = fall_within(start_x96, self._floor_x96, self.liquidity, amount_specified, limit_x96, fee_pips)
+            if step is None:
+                return self._swap_across(True, amount_specified, limit_x96)
+            self.sqrt_price_x96, amount_in, amount_out, fee = step
             self._earn0(fee)
-            return paid, -amount_out
+            return amount_in + fee, -amount_out
+        if not (amount_specified and 0 < start_x96 < limit_x96 < MAX_SQRT_RATIO):
+            check_swap(start_x96, amount_specified, limit_x96, zero_for_one=False)
+        step = rise_within(start_x96, self._ceiling_x96, self.liquidity, amount_specified, limit_x96, fee_pips)
+        if step is None:
+            return self._swap_across(False, amount_specified, limit_x96)
+        self.sqrt_price_x96, amount_in, amount_out, fee = step
         self._earn1(fee)
-        return -amount_out, paid
+        return -amount_out, amount_in + fee
 
     def swap_to(self, sqrt_price_x96: int) -> tuple[int, int]:
         """Swap whatever it takes to reach a price, either way: as ``swap`` with the greatest input and this limit.
