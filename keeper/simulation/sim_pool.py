@@ -63,14 +63,14 @@ class SimPool:
         self.rows: list[BlockPrice] = []
         """Of every block with a swap, until they are taken."""
 
-    def play(self, block: TapeBlock) -> None:
+    def play(  # ruff: ignore[too-many-locals, complex-structure] - the one loop over a tape; to split it costs a call a swap
+        self, block: TapeBlock
+    ) -> None:
         """Let the events of a block happen."""
         number, now_s, events = block
         pool, swap, self.now_s = self.pool, self._swap, now_s
         tick, liquidity = pool.tick, pool.liquidity
-        high_x96 = volume0 = volume1 = net0 = net1 = swaps = 0
-        low_x96 = 1 << 160
-        mints = burns = 0
+        high_x96 = low_x96 = volume0 = volume1 = net0 = net1 = swaps = mints = burns = 0
         for event in events:
             if type(event) is SwapEvent:
                 try:
@@ -79,9 +79,11 @@ class SimPool:
                     self.refused += 1
                     continue
                 price_x96 = pool.sqrt_price_x96
-                if price_x96 > high_x96:
+                if not swaps:
+                    high_x96 = low_x96 = price_x96
+                elif price_x96 > high_x96:
                     high_x96 = price_x96
-                if price_x96 < low_x96:
+                elif price_x96 < low_x96:
                     low_x96 = price_x96
                 if amount0 > 0:
                     volume0 += amount0

@@ -142,4 +142,5 @@ class TickBook:
             below0_x128, below1_x128 = global0_x128 - below0_x128, global1_x128 - below1_x128
         if tick_current >= tick_upper:
             above0_x128, above1_x128 = global0_x128 - above0_x128, global1_x128 - above1_x128
-        return (global0_x128 - below0_x128 - above0_x128) & MAX_UINT256, (global1_x128 - below1_x128 - above1_x128) & MAX_UINT256
+        inside0_x128, inside1_x128 = global0_x128 - below0_x128 - above0_x128, global1_x128 - below1_x128 - above1_x128
+        return inside0_x128 & MAX_UINT256, inside1_x128 & MAX_UINT256
