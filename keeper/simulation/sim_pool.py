@@ -79,12 +79,10 @@ class SimPool:
                     self.refused += 1
                     continue
                 price_x96 = pool.sqrt_price_x96
-                if not swaps:
+                if swaps:
+                    high_x96, low_x96 = max(high_x96, price_x96), min(low_x96, price_x96)
+                else:
                     high_x96 = low_x96 = price_x96
-                elif price_x96 > high_x96:
-                    high_x96 = price_x96
-                elif price_x96 < low_x96:
-                    low_x96 = price_x96
                 if amount0 > 0:
                     volume0 += amount0
                     volume1 -= amount1

@@ -10,7 +10,7 @@ Ref: ``UniswapV3Pool.sol`` swap and _modifyPosition, for when an observation is 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -201,7 +201,7 @@ class Oracle:
         ring = self._ring
         low, high = (0, self.index) if _lte(now_s, ring[0].timestamp_s, target_s) else (self.index + 1, self.cardinality)
         age_s = (now_s - target_s) & _MAX_UINT32
-        place = bisect_left(ring, -age_s, low, high, key=lambda seen: -((now_s - seen.timestamp_s) & _MAX_UINT32))
+        place = bisect_right(ring, -age_s, low, high, key=lambda seen: -((now_s - seen.timestamp_s) & _MAX_UINT32))
         return ring[place - 1], ring[place % self.cardinality]
 
 
