@@ -254,3 +254,25 @@ def test_a_pool_swaps_as_the_readable_swap_says(pool: ExactPool, data: st.DataOb
         expected = after
         # Of a copy, because a pool that is asked for its tick remembers it.
         assert pool.copy().snapshot() == expected
+
+
+@settings(max_examples=250, deadline=None)
+@given(pools(), st.data())
+def test_a_pool_goes_to_a_price_as_the_readable_swap_with_the_greatest_input(pool: ExactPool, data: st.DataObject) -> None:
+    expected = pool.snapshot()
+    for _ in range(data.draw(st.integers(1, 6))):
+        price = data.draw(requests(pool.copy())).sqrt_price_limit_x96
+        down = price < expected.sqrt_price_x96
+        request = SwapRequest(zero_for_one=down, amount_specified=MAX_INT256, sqrt_price_limit_x96=price)
+        moved: object = (0, 0)
+        if price != expected.sqrt_price_x96:
+            try:
+                moved, expected = by_the_readable_swap(expected, request)
+            except RevertError as refusal:
+                moved = refusal.code
+        try:
+            found: object = pool.swap_to(price)
+        except RevertError as refusal:
+            found = refusal.code
+        assert found == moved
+        assert pool.copy().snapshot() == expected
