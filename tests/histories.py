@@ -6,7 +6,6 @@ import functools
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from keeper.core.model.bar import HistoryRef, MarketHistory
@@ -33,7 +32,7 @@ def block_price(block: int = BLOCK, tick: int = TICK, **fields: Any) -> BlockPri
         net1=-2 * 10**18,
         jit0=0,
     )
-    return replace(row, **fields)
+    return row._replace(**fields)
 
 
 def prices(

@@ -78,7 +78,7 @@ def _view_text() -> str:
 
 
 def _old_row(row: BlockPrice) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(encode(row))
+    document: dict[str, Any] = json.loads(encode(row._asdict()))
     return {name: value for name, value in document.items() if name not in {"net0", "net1", "jit0"}}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keeper.core.model.pool import BlockPrice, BlockRef, PoolKey, PoolState, PoolView, TickNet
 from keeper.core.v3math.exact_pool import ExactPool
@@ -105,18 +105,19 @@ class SimPool:
             self.balance0 += net0
             self.balance1 += net1
             self._add_row(
+                # in the order of the fields: by their names it takes twice as long
                 BlockPrice(
-                    block=number,
-                    timestamp_s=now_s,
-                    sqrt_price_x96=pool.sqrt_price_x96,
-                    high_x96=high_x96,
-                    low_x96=low_x96,
-                    volume0=volume0,
-                    volume1=volume1,
-                    swaps=swaps,
-                    net0=net0,
-                    net1=net1,
-                    jit0=passing_volume0(events, volume0, pool.tick, pool.liquidity) if mints and burns else 0,
+                    number,
+                    now_s,
+                    pool.sqrt_price_x96,
+                    high_x96,
+                    low_x96,
+                    volume0,
+                    volume1,
+                    swaps,
+                    net0,
+                    net1,
+                    passing_volume0(events, volume0, pool.tick, pool.liquidity) if mints and burns else 0,
                 )
             )
             if pool.tick != tick or (swaps > 1 and _left(tick, low_x96, high_x96)):
@@ -288,8 +289,7 @@ def _row_of(block: BlockRef, price_x96: int, amount0: int, amount1: int) -> Bloc
 
 def _joined(first: BlockPrice, then: BlockPrice) -> BlockPrice:
     """Two parts of one block, in their order."""
-    return replace(
-        then,
+    return then._replace(
         high_x96=max(first.high_x96, then.high_x96),
         low_x96=min(first.low_x96, then.low_x96),
         volume0=first.volume0 + then.volume0,

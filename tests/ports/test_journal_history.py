@@ -54,7 +54,7 @@ def test_a_row_whose_directions_are_not_known_stays_so(journal: Steerable) -> No
 def test_what_is_stored_is_sealed(journal: Steerable) -> None:
     first, second, third = (block_price(block) for block in (100, 110, 120))
     journal.append_prices(POOL, [first, third])
-    journal.append_prices(POOL, [first, second, replace(third, swaps=9)])
+    journal.append_prices(POOL, [first, second, third._replace(swaps=9)])
     assert journal.prices(POOL, since_s=0, up_to_block=120) == (first, third)
 
 

@@ -302,7 +302,7 @@ def test_any_rows_make_bars_that_can_be_read(moments, seed):
 
     chance = random.Random(seed)
     rows = tuple(
-        replace(block_price(1 + n, 193_380 + tick), timestamp_s=NOW_S - 3_000 + at_s, volume0=chance.choice([0, 1, 10**30]))
+        block_price(1 + n, 193_380 + tick, timestamp_s=NOW_S - 3_000 + at_s, volume0=chance.choice([0, 1, 10**30]))
         for n, (at_s, tick) in enumerate(sorted(moments))
     )
     rules = wide_policy()

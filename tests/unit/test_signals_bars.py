@@ -60,7 +60,7 @@ def row(at_s, price=1_000, block=None, **fields):
         net1=-5,
         jit0=1,
     )
-    return replace(whole, **fields)
+    return whole._replace(**fields)
 
 
 def minutes(rows, now_s, *, before=None, since_s=None):
@@ -120,7 +120,7 @@ def test_after_a_gap_bars_begin_anew_and_nothing_is_invented(first, second, gap_
     old = minutes(first, first[-1].timestamp_s + 120)
     since_s = first[-1].timestamp_s + 121 + gap_s
     shift_s, shift = since_s - second[0].timestamp_s, first[-1].block
-    rows = [replace(one, timestamp_s=one.timestamp_s + shift_s, block=one.block + shift) for one in second]
+    rows = [one._replace(timestamp_s=one.timestamp_s + shift_s, block=one.block + shift) for one in second]
     end_s = rows[-1].timestamp_s + 300
     fresh, before = [], old[-1] if old else None
     for now_s in (*sorted(since_s + at_s for at_s in calls if since_s + at_s < end_s), end_s):

@@ -109,7 +109,7 @@ def test_what_cannot_be_written_leaves_no_trace(journal: SqlJournal) -> None:
     with pytest.raises(JournalFault):
         journal.begin_cycle(policy(), VIEW, [reading(value=math.nan)], decision(), None)
     with pytest.raises(JournalFault):
-        journal.append_prices(POOL, [replace(ROWS[-1], block=2**63)])
+        journal.append_prices(POOL, [ROWS[-1]._replace(block=2**63)])
     assert journal.open_cycle() is None
     assert journal.last_price_block(POOL) == ROWS[-1].block
     assert one_cycle(journal) == 1

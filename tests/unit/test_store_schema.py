@@ -8,7 +8,6 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import alembic.command
@@ -234,7 +233,7 @@ def test_an_older_journal_is_upgraded_in_place_and_loses_nothing(old: Path) -> N
 
 
 def test_the_direction_of_older_trades_is_not_known_and_not_made_up(old: Path) -> None:
-    expected = tuple(replace(row, net0=None, net1=None, jit0=None) for row in old_journal.ROWS)
+    expected = tuple(row._replace(net0=None, net1=None, jit0=None) for row in old_journal.ROWS)
     with SqlJournal.open(old, chain_id=1, account=WALLET) as journal:
         assert journal.prices(POOL, since_s=0, up_to_block=BLOCK) == expected
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from keeper.core.model.quick import quick_init
 from keeper.core.model.token import Token
@@ -74,9 +75,7 @@ class PoolView:
     twap_window_s: int
 
 
-@quick_init
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockPrice:
+class BlockPrice(NamedTuple):
     """All swaps of one block in one pool: a row of the price history."""
 
     block: int
@@ -95,12 +94,3 @@ class BlockPrice:
     net1: int | None = None
     jit0: int | None = None
     """Part of volume0 that was served by liquidity that came and went within the block, rounded down; None as above."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceHistory:
-    """Prices of the signal pool, oldest first, one row for each block with a swap."""
-
-    pool: str
-    """Address of the pool."""
-    rows: tuple[BlockPrice, ...]
