@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from keeper.core.model.errors import Refused
 from keeper.core.model.ladder import Position, TickRange
@@ -17,8 +17,7 @@ from keeper.core.v3math.units import MAX_UINT128
 from keeper.simulation.sim_pool import OURS, SimPool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(NamedTuple):
     """One token of the manager."""
 
     pool: str
@@ -74,8 +73,8 @@ class PositionManager:
         if -in0 < least[0] or -in1 < least[1]:
             raise Refused(f"Price slippage check: {-in0}, {-in1} came out, at least {least[0]}, {least[1]} were wanted")
         settled = self._touched(held)
-        self.held[token_id] = replace(
-            settled, liquidity=held.liquidity - liquidity, owed0=settled.owed0 - in0, owed1=settled.owed1 - in1
+        self.held[token_id] = settled._replace(
+            liquidity=held.liquidity - liquidity, owed0=settled.owed0 - in0, owed1=settled.owed1 - in1
         )
         return -in0, -in1
 
@@ -95,7 +94,7 @@ class PositionManager:
         pool.balance0 -= paid0
         pool.balance1 -= paid1
         # as there, what was owed counts as paid even where the pool's own rounding pays a unit less
-        self.held[token_id] = replace(held, owed0=0, owed1=0)
+        self.held[token_id] = held._replace(owed0=0, owed1=0)
         return paid0, paid1
 
     def burn(self, token_id: int) -> None:
@@ -153,7 +152,7 @@ class PositionManager:
                 f"Price slippage check: {takes[0]}, {takes[1]} would go in, at least {least[0]}, {least[1]} were wanted"
             )
         amount0, amount1 = pool.change(OURS, held.range.lower, held.range.upper, liquidity)
-        return replace(self._touched(held), liquidity=held.liquidity + liquidity), amount0, amount1
+        return self._touched(held)._replace(liquidity=held.liquidity + liquidity), amount0, amount1
 
     def _known(self, token_id: int) -> Held:
         held = self.held.get(token_id)
@@ -166,8 +165,7 @@ def _grown(held: Held, inside0_x128: int, inside1_x128: int) -> Held:
     """With what its liquidity earned since it was last settled, rounded **down**."""
     grown0 = fees_owed(liquidity=held.liquidity, inside_x128=inside0_x128, inside_last_x128=held.inside0_last_x128)
     grown1 = fees_owed(liquidity=held.liquidity, inside_x128=inside1_x128, inside_last_x128=held.inside1_last_x128)
-    return replace(
-        held,
+    return held._replace(
         inside0_last_x128=inside0_x128,
         inside1_last_x128=inside1_x128,
         owed0=held.owed0 + grown0,

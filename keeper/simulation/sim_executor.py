@@ -79,6 +79,7 @@ class SimExecutor:
         )
 
     def _included(self, stage: Stage, bounds: Bounds, attempt: Attempt) -> StageOutcome:
+        self._watch.before()
         units = int(gas_of(stage.steps) * self._frictions.gas_multiple)
         if self._market.now_s > bounds.deadline_s:
             return self._failed(attempt, "not included before the deadline", int(units * _REVERTED_PART))
@@ -106,7 +107,6 @@ class SimExecutor:
         """
         swap = next((step for step in stage.steps if isinstance(step, Swap)), None)
         ticks = round(self._frictions.sandwich_share * bounds.slippage_bps) if swap is not None else 0
-        self._watch.before()
         try:
             while swap is not None and ticks:
                 loot = self._pushed(swap, ticks)
@@ -151,7 +151,6 @@ class SimExecutor:
 
     def _burn_gas(self, units: int) -> int:
         gas_wei = min(units * self._gas_price_wei(), self._account.native_wei)
-        self._watch.before()
         self._account.native_wei -= gas_wei
         self._watch.paid_gas()
         return gas_wei

@@ -72,8 +72,9 @@ class Watch:
         self.mark, self.holdings = mark, holdings
 
     def paid_gas(self) -> None:
-        """Gas has been paid."""
-        holdings = self._look(self._account.manager.positions())
+        """Gas has been paid, and nothing else has happened since the last look."""
+        wallet0, wallet1 = self._account.held()
+        holdings = self.holdings._replace(wallet0=wallet0, wallet1=wallet1)
         self.parts = paid_gas(self.parts, self.holdings, holdings, self.mark)
         self.holdings = holdings
 

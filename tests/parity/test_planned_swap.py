@@ -18,9 +18,9 @@ from keeper.core.model.token import Token, TokenAmount
 from keeper.core.model.view import MarketView, Wallet
 from keeper.core.planning import plan
 from keeper.core.planning.bounds import Interval
-from keeper.core.planning.depth import pools_without, reach_x96, swap_state
+from keeper.core.planning.depth import pools_without, reach_x96, swap_in
 from keeper.core.planning.swap import executed_swap
-from keeper.core.v3math.pool_swap import SwapResult, swap
+from keeper.core.v3math.pool_swap import SwapResult
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.core.v3math.units import MAX_SQRT_RATIO, MIN_SQRT_RATIO
 from keeper.localchain import mainnet
@@ -109,8 +109,8 @@ def quoted(rpc: Rpc, key: PoolKey, step: Swap) -> tuple[int, int]:
 
 
 def simulated(pool: PoolView, step: Swap) -> SwapResult:
-    return swap(
-        swap_state(pool),
+    return swap_in(
+        pool,
         zero_for_one=step.zero_for_one,
         amount_specified=step.amount_in,
         sqrt_price_limit_x96=step.sqrt_price_limit_x96,

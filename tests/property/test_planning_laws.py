@@ -28,7 +28,7 @@ from keeper.core.model.pool import PoolView
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView, Wallet
 from keeper.core.planning import plan, resize
-from keeper.core.planning.depth import pools_without, swap_state
+from keeper.core.planning.depth import pools_without, swap_in
 from keeper.core.planning.funds import returned, wallet_purse
 from keeper.core.planning.swap import executed_swap
 from keeper.core.v3math.liquidity_amounts import (
@@ -36,7 +36,6 @@ from keeper.core.v3math.liquidity_amounts import (
     get_amounts_for_liquidity_delta,
     max_liquidity_for_amounts,
 )
-from keeper.core.v3math.pool_swap import swap
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from tests.builders import (
     WALLET,
@@ -68,8 +67,8 @@ def swap_change(world: World, found: Plan) -> tuple[int, int]:
     (step,) = steps
     assert isinstance(step, Swap)
     pool = pools_without(world.view, steps_of(found, StageKind.WITHDRAW))[step.pool]
-    result = swap(
-        swap_state(pool),
+    result = swap_in(
+        pool,
         zero_for_one=step.zero_for_one,
         amount_specified=step.amount_in,
         sqrt_price_limit_x96=step.sqrt_price_limit_x96,

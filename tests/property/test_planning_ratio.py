@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from keeper.core.model.pool import PoolKey, PoolView, TickNet
 from keeper.core.planning.bounds import Interval
-from keeper.core.planning.depth import depth, reach_x96, swap_state
+from keeper.core.planning.depth import depth, reach_x96, swap_in
 from keeper.core.planning.price import root_of
 from keeper.core.planning.ratio import Demand, RatioSwap, swap_to_ratio
-from keeper.core.v3math.pool_swap import swap
+from keeper.core.v3math.pool_swap import SwapState, TickMap, swap
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from tests.builders import USDC, WETH, pool_state
 
@@ -128,8 +128,8 @@ def test_the_exact_pool_agrees(data: st.DataObject, where: tuple[PoolView, Inter
     if found is None or found.amount_in < 10**9:
         return
     lowest, highest = reach_x96(pool, interval)
-    result = swap(
-        swap_state(pool),
+    result = swap_in(
+        pool,
         zero_for_one=found.zero_for_one,
         amount_specified=int(found.amount_in.to_integral_value(ROUND_DOWN)),
         sqrt_price_limit_x96=lowest if found.zero_for_one else highest,
@@ -140,6 +140,29 @@ def test_the_exact_pool_agrees(data: st.DataObject, where: tuple[PoolView, Inter
     # Where the pool is empty the price runs ahead of the trade.
     if pool_is_deep_at(pool, found):
         assert float(root_of(result.sqrt_price_x96)) == pytest.approx(float(found.sqrt_price), rel=1e-12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pools(), money, st.integers(1, 1_200), st.booleans(), st.booleans())
+def test_ticks_beyond_the_limit_are_no_matter(
+    where: tuple[PoolView, Interval], amount: int, reach: int, fall: bool, exact_in: bool
+) -> None:
+    pool, _ = where
+    state = pool.state
+    asked = {
+        "zero_for_one": fall,
+        "amount_specified": amount + 1 if exact_in else -amount - 1,
+        "sqrt_price_limit_x96": get_sqrt_ratio_at_tick(state.tick - reach if fall else state.tick + 1 + reach),
+    }
+    whole = SwapState(
+        sqrt_price_x96=state.sqrt_price_x96,
+        tick=state.tick,
+        liquidity=state.liquidity,
+        fee_pips=KEY.fee_pips,
+        ticks=TickMap.of({net.tick: net.liquidity_net for net in pool.ticks}, SPACING),
+        fee_protocol=state.fee_protocol,
+    )
+    assert swap_in(pool, **asked) == swap(whole, **asked)
 
 
 def pool_is_deep_at(pool: PoolView, found: RatioSwap) -> bool:

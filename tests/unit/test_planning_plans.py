@@ -25,8 +25,7 @@ from keeper.core.model.plan import (
 )
 from keeper.core.model.token import TokenAmount
 from keeper.core.planning import plan, resize
-from keeper.core.planning.depth import swap_state
-from keeper.core.v3math.pool_swap import swap
+from keeper.core.planning.depth import swap_in
 from keeper.core.v3math.tick_math import get_tick_at_sqrt_ratio
 from tests.builders import (
     LIQUIDITY,
@@ -310,8 +309,8 @@ class TestRoutes:
         (sold,), (minted,) = steps(found, StageKind.SWAP), steps(found, StageKind.PLACE)
         assert isinstance(sold, Swap)
         assert isinstance(minted, Mint)
-        result = swap(
-            swap_state(thin),
+        result = swap_in(
+            thin,
             zero_for_one=True,
             amount_specified=sold.amount_in,
             sqrt_price_limit_x96=sold.sqrt_price_limit_x96,
@@ -329,8 +328,8 @@ class TestRoutes:
         market = view(wallet=wallet(0, native_wei=10**6 * ETHER))
         (sold,) = steps(plan(market, opening(), rules), StageKind.SWAP)
         assert isinstance(sold, Swap)
-        result = swap(
-            swap_state(market.pools[0]),
+        result = swap_in(
+            market.pools[0],
             zero_for_one=sold.zero_for_one,
             amount_specified=sold.amount_in,
             sqrt_price_limit_x96=sold.sqrt_price_limit_x96,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from operator import attrgetter
 
 from keeper.core.model.ladder import TickRange
 from keeper.core.model.plan import Decrease, Step
@@ -14,9 +16,11 @@ from keeper.core.planning.bounds import Interval
 from keeper.core.planning.funds import held_position
 from keeper.core.planning.price import root_of
 from keeper.core.planning.ratio import Depth
-from keeper.core.v3math.pool_swap import SwapState, TickMap
+from keeper.core.v3math.pool_swap import SwapResult, SwapState, TickMap, swap
 from keeper.core.v3math.tick_math import get_sqrt_ratio_at_tick
 from keeper.core.v3math.units import FEE_PIPS_ONE
+
+_TICK = attrgetter("tick")
 
 
 def pools_without(view: MarketView, steps: Iterable[Step]) -> dict[str, PoolView]:
@@ -30,15 +34,27 @@ def pools_without(view: MarketView, steps: Iterable[Step]) -> dict[str, PoolView
     return pools | {address: _without(pools[address], parts) for address, parts in taken.items()}
 
 
-def swap_state(pool: PoolView) -> SwapState:
-    """The pool for the exact swap; true only as far as its tick map reaches."""
-    return SwapState(
-        sqrt_price_x96=pool.state.sqrt_price_x96,
-        tick=pool.state.tick,
-        liquidity=pool.state.liquidity,
-        fee_pips=pool.state.key.fee_pips,
-        ticks=TickMap.of({net.tick: net.liquidity_net for net in pool.ticks}, pool.state.key.tick_spacing),
-        fee_protocol=pool.state.fee_protocol,
+def swap_in(pool: PoolView, *, zero_for_one: bool, amount_specified: int, sqrt_price_limit_x96: int) -> SwapResult:
+    """The exact swap in a pool; true only as far as its tick map reaches.
+
+    Args, raises: as ``pool_swap.swap``. Of the ticks only those between price and limit are looked at, whose bits are soon set.
+    """
+    state = pool.state
+    stands = bisect_right(pool.ticks, state.tick, key=_TICK)
+    if zero_for_one:
+        passed = pool.ticks[bisect_left(pool.ticks, sqrt_price_limit_x96, key=_sqrt_ratio) : stands]
+    else:
+        passed = pool.ticks[stands : bisect_right(pool.ticks, sqrt_price_limit_x96, key=_sqrt_ratio)]
+    before = SwapState(
+        sqrt_price_x96=state.sqrt_price_x96,
+        tick=state.tick,
+        liquidity=state.liquidity,
+        fee_pips=state.key.fee_pips,
+        ticks=TickMap.of({net.tick: net.liquidity_net for net in passed}, state.key.tick_spacing),
+        fee_protocol=state.fee_protocol,
+    )
+    return swap(
+        before, zero_for_one=zero_for_one, amount_specified=amount_specified, sqrt_price_limit_x96=sqrt_price_limit_x96
     )
 
 
@@ -55,18 +71,15 @@ def depth(pool: PoolView, interval: Interval) -> Depth:
     lowest, highest = reach_x96(pool, interval)
     state = pool.state
     liquidity = state.liquidity
-    ticks = []
-    for net in pool.ticks:
-        root_x96 = get_sqrt_ratio_at_tick(net.tick)
-        if root_x96 == state.sqrt_price_x96 and net.tick > state.tick:
-            # Just crossed downward; an upward swap crosses it back before it trades anything.
-            liquidity += net.liquidity_net
-        if lowest <= root_x96 <= highest:
-            ticks.append((root_of(root_x96), Decimal(net.liquidity_net)))
+    above = bisect_right(pool.ticks, state.tick, key=_TICK)
+    if above < len(pool.ticks) and _sqrt_ratio(pool.ticks[above]) == state.sqrt_price_x96:
+        # Just crossed downward; an upward swap crosses it back before it trades anything.
+        liquidity += pool.ticks[above].liquidity_net
+    first, last = bisect_left(pool.ticks, lowest, key=_sqrt_ratio), bisect_right(pool.ticks, highest, key=_sqrt_ratio)
     return Depth(
         sqrt_price=root_of(state.sqrt_price_x96),
         liquidity=Decimal(liquidity),
-        ticks=tuple(ticks),
+        ticks=tuple([(root_of(_sqrt_ratio(net)), Decimal(net.liquidity_net)) for net in pool.ticks[first:last]]),
         fee=Decimal(state.key.fee_pips) / FEE_PIPS_ONE,
         lowest=root_of(lowest),
         highest=root_of(highest),
@@ -74,17 +87,23 @@ def depth(pool: PoolView, interval: Interval) -> Depth:
 
 
 def _without(pool: PoolView, parts: Iterable[tuple[TickRange, int]]) -> PoolView:
-    nets, active = {net.tick: net.liquidity_net for net in pool.ticks}, pool.state.liquidity
-    ends: set[int] = set()
+    ticks, active = list(pool.ticks), pool.state.liquidity
     for place, liquidity in parts:
-        ends |= {place.lower, place.upper}
         for tick, change in ((place.lower, -liquidity), (place.upper, liquidity)):
             if pool.map_lower <= tick < pool.map_upper:
-                nets[tick] = nets.get(tick, 0) + change
+                _change_net(ticks, tick, change)
         if place.contains(pool.state.tick):
             active -= liquidity
-    return replace(
-        pool,
-        state=replace(pool.state, liquidity=active),
-        ticks=tuple([TickNet(tick=tick, liquidity_net=net) for tick, net in sorted(nets.items()) if net or tick not in ends]),
-    )
+    return replace(pool, state=replace(pool.state, liquidity=active), ticks=tuple(ticks))
+
+
+def _change_net(ticks: list[TickNet], tick: int, change: int) -> None:
+    """Change the net of one tick in an ascending list, in place; without a net it is not in it."""
+    place = bisect_left(ticks, tick, key=_TICK)
+    there = place < len(ticks) and ticks[place].tick == tick
+    net = change + ticks[place].liquidity_net if there else change
+    ticks[place : place + there] = [TickNet(tick=tick, liquidity_net=net)] if net else []
+
+
+def _sqrt_ratio(net: TickNet) -> int:
+    return get_sqrt_ratio_at_tick(net.tick)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from keeper.core.model.ladder import Position
 from keeper.core.model.plan import Burn, Collect, Decrease, Step, Unwrap, Wrap
@@ -33,7 +33,7 @@ class Purse:
 
     def plus(self, amount0: int, amount1: int) -> Purse:
         """With these raw amounts more."""
-        return replace(self, raw0=self.raw0 + amount0, raw1=self.raw1 + amount1)
+        return Purse(token0=self.token0, token1=self.token1, raw0=self.raw0 + amount0, raw1=self.raw1 + amount1)
 
     def after(self, deltas: Iterable[TokenAmount]) -> Purse:
         """With the net changes that a stage gave; tokens outside the pair do not count."""

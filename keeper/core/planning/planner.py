@@ -27,7 +27,7 @@ from keeper.core.model.plan import (
 from keeper.core.model.policy import Policy
 from keeper.core.model.token import TokenAmount
 from keeper.core.model.view import MarketView
-from keeper.core.planning.bounds import plan_bounds
+from keeper.core.planning.bounds import plan_bounds, protected_interval
 from keeper.core.planning.depth import pools_without
 from keeper.core.planning.diff import diff
 from keeper.core.planning.funds import Purse, returned, unwrappable_wei, wallet_purse
@@ -132,6 +132,7 @@ def _market(
         pools=pools_without(view, _steps(before)),
         wishes=tuple(wish(placement) for placement in placements),
         volatility=volatility,
+        protected={pool.state.key.address: protected_interval(view, policy, pool.state.key.address) for pool in view.pools},
         before=before,
     )
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
+from typing import NamedTuple
 
 ARITHMETIC = Context(prec=60)
 """Of all of planning: float64 loses the root of a deep pool to cancellation."""
@@ -65,8 +66,7 @@ class RatioSwap:
     """After the swap."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """``X = alpha / s + c0``, ``Y = alpha * s + c1`` within one segment."""
 
     alpha: Decimal
@@ -77,8 +77,7 @@ class _Wanted:
         return self.alpha / s + self.c0, self.alpha * s + self.c1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
+class _Line(NamedTuple):
     """``x = b - kx / s``, ``y = a - ky * s`` within one segment."""
 
     a: Decimal

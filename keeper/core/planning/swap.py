@@ -18,8 +18,8 @@ from keeper.core.model.plan import Alternative, Cost, Increase, Mint, Stage, Sta
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import PoolView
 from keeper.core.model.view import MarketView
-from keeper.core.planning.bounds import protected_interval, sizing_interval, swap_limits
-from keeper.core.planning.depth import depth, reach_x96, swap_state
+from keeper.core.planning.bounds import Interval, sizing_interval, swap_limits
+from keeper.core.planning.depth import depth, reach_x96, swap_in
 from keeper.core.planning.funds import Purse
 from keeper.core.planning.gas import gas_quote, gas_units
 from keeper.core.planning.price import Price, root_of
@@ -27,7 +27,7 @@ from keeper.core.planning.ratio import Demand, Depth, RatioSwap, swap_to_ratio
 from keeper.core.planning.sizing import Portion, Wish, place_step, portions
 from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.strategy.gas import step_gas
-from keeper.core.v3math.pool_swap import SwapResult, swap
+from keeper.core.v3math.pool_swap import SwapResult
 
 _ZERO = Decimal(0)
 _ROUNDS = 3
@@ -49,6 +49,8 @@ class Market:
     wishes: tuple[Wish, ...]
     volatility: float | None
     """Annualised forecast."""
+    protected: Mapping[str, Interval]
+    """By address: the prices that limits have to hold at."""
     before: tuple[Stage, ...]
     """Stages that come first, whatever the way."""
 
@@ -70,9 +72,7 @@ class Way:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The stages of this way, none empty."""
-        swaps = (Stage(kind=StageKind.SWAP, steps=(self.swap,)),) if self.swap is not None else ()
-        places = (Stage(kind=StageKind.PLACE, steps=self.places),) if self.places else ()
-        return swaps + places
+        return _stages(self.swap, self.places)
 
     def alternative(self, *, taken: bool) -> Alternative:
         """As the plan reports it."""
@@ -129,18 +129,17 @@ def sales(market: Market, purse: Purse, amount: int, *, zero_for_one: bool) -> t
 def _selling(market: Market, purse: Purse, address: str, amount: int, *, zero_for_one: bool) -> Way | None:
     """The way with an exact-in swap of at most so much; None when the protected price lets none of it be sold."""
     pool = market.pools[address]
-    interval = protected_interval(market.view, market.policy, address)
     lowest, highest = reach_x96(pool, sizing_interval(market.view, market.policy, address))
     held = purse.spendable[0 if zero_for_one else 1]
     limit = lowest if zero_for_one else highest
     stands = pool.state.sqrt_price_x96
     if min(amount, held) <= 0 or (stands <= limit if zero_for_one else stands >= limit):
         return None
-    result = swap(swap_state(pool), zero_for_one=zero_for_one, amount_specified=min(amount, held), sqrt_price_limit_x96=limit)
+    result = swap_in(pool, zero_for_one=zero_for_one, amount_specified=min(amount, held), sqrt_price_limit_x96=limit)
     amount_in = result.amount0 if zero_for_one else result.amount1
     if amount_in <= 0 or _bought(result) <= 0:
         return None
-    least, limit_x96 = swap_limits(interval, pool.state.key, zero_for_one=zero_for_one, amount_in=amount_in)
+    least, limit_x96 = swap_limits(market.protected[address], pool.state.key, zero_for_one=zero_for_one, amount_in=amount_in)
     step = Swap(
         pool=address,
         zero_for_one=zero_for_one,
@@ -155,8 +154,8 @@ def _selling(market: Market, purse: Purse, address: str, amount: int, *, zero_fo
 
 def executed_swap(pools: Mapping[str, PoolView], step: Swap) -> Mapping[str, PoolView]:
     """The pools after a swap that was planned, as it should have gone."""
-    result = swap(
-        swap_state(pools[step.pool]),
+    result = swap_in(
+        pools[step.pool],
         zero_for_one=step.zero_for_one,
         amount_specified=step.amount_in,
         sqrt_price_limit_x96=step.sqrt_price_limit_x96,
@@ -211,16 +210,15 @@ def _priced(market: Market, name: str, funds: tuple[int, int], step: Swap | None
         wanted += portion.wish.value
         idle += short * _idle_rate(market, portion.wish, roots[portion.wish.placement.band.pool])
     unplaced = max(wanted - placed, _ZERO)
-    way = Way(
+    return Way(
         name=name,
         swap=step,
         places=tuple(places),
-        cost=Cost(gas_units=0, gas_quote=0.0, swap_fee_quote=0.0, impact_quote=0.0),
+        cost=_cost(market, step, tuple(places), amount_out),
         unplaced_quote=float(unplaced),
         unplaced_share=float(unplaced / wanted) if wanted else 0.0,
         idle_quote=float(idle),
     )
-    return replace(way, cost=_cost(market, way, amount_out))
 
 
 def _place(market: Market, portion: Portion, worth: Decimal) -> Mint | Increase | None:
@@ -228,8 +226,7 @@ def _place(market: Market, portion: Portion, worth: Decimal) -> Mint | Increase 
     if worth <= gas_quote(step_gas(kind), market.view, market.policy, market.price):
         return None
     address = portion.wish.placement.band.pool
-    interval = protected_interval(market.view, market.policy, address)
-    return place_step(portion, market.pools[address].state.sqrt_price_x96, interval)
+    return place_step(portion, market.pools[address].state.sqrt_price_x96, market.protected[address])
 
 
 def _idle_rate(market: Market, each: Wish, root: Decimal) -> Decimal:
@@ -240,13 +237,19 @@ def _idle_rate(market: Market, each: Wish, root: Decimal) -> Decimal:
     return min(variance / 8 * each.concentration(root), Decimal(1))
 
 
-def _cost(market: Market, way: Way, amount_out: int) -> Cost:
-    units = gas_units((*market.before, *way.stages))
+def _stages(step: Swap | None, places: tuple[Mint | Increase, ...]) -> tuple[Stage, ...]:
+    swaps = (Stage(kind=StageKind.SWAP, steps=(step,)),) if step is not None else ()
+    placed = (Stage(kind=StageKind.PLACE, steps=places),) if places else ()
+    return swaps + placed
+
+
+def _cost(market: Market, step: Swap | None, places: tuple[Mint | Increase, ...], amount_out: int) -> Cost:
+    units = gas_units((*market.before, *_stages(step, places)))
     fee = impact = _ZERO
-    if way.swap is not None:
-        paid, got = _value_of(market.spot, way.swap.amount_in, token0=way.swap.zero_for_one), amount_out
-        fee = paid * market.pools[way.swap.pool].state.key.fee_pips / 1_000_000
-        impact = paid - fee - _value_of(market.spot, got, token0=not way.swap.zero_for_one)
+    if step is not None:
+        paid = _value_of(market.spot, step.amount_in, token0=step.zero_for_one)
+        fee = paid * market.pools[step.pool].state.key.fee_pips / 1_000_000
+        impact = paid - fee - _value_of(market.spot, amount_out, token0=not step.zero_for_one)
     return Cost(
         gas_units=units,
         gas_quote=float(gas_quote(units, market.view, market.policy, market.price)),
