@@ -29,6 +29,9 @@ _SAVED_BY_BUNDLING = 58_000
 _LEAST_BUNDLED = 15_000
 """No step gets cheaper than this."""
 
+_BUNDLED = {kind: max(units - _SAVED_BY_BUNDLING, _LEAST_BUNDLED) for kind, units in _UNITS.items()}
+"""Each behind another in its transaction."""
+
 
 def step_gas(kind: type[Step]) -> int:
     """Gas units of a step of the ladder in a transaction of its own."""
@@ -37,14 +40,19 @@ def step_gas(kind: type[Step]) -> int:
 
 def gas_of(steps: Sequence[Step]) -> int:
     """Gas units of a stage's steps: those of the ladder share a transaction, an option takes what its venue says."""
-    bought = [step.quote.gas_open for step in steps if isinstance(step, OpenOption)]
-    ended = [step.position.gas_close for step in steps if isinstance(step, CloseOption)]
-    return sum(bought) + sum(ended) + stage_gas([type(s) for s in steps if not isinstance(s, OpenOption | CloseOption)])
+    units, kinds = 0, list[type[Step]]()
+    for step in steps:
+        if isinstance(step, OpenOption):
+            units += step.quote.gas_open
+        elif isinstance(step, CloseOption):
+            units += step.position.gas_close
+        else:
+            kinds.append(type(step))
+    return units + stage_gas(kinds)
 
 
 def stage_gas(kinds: Sequence[type[Step]]) -> int:
     """Gas units of steps of the ladder that share a transaction; 0 for none."""
     if not kinds:
         return 0
-    first, *others = (_UNITS[kind] for kind in kinds)
-    return first + sum(max(units - _SAVED_BY_BUNDLING, _LEAST_BUNDLED) for units in others)
+    return _UNITS[kinds[0]] + sum([_BUNDLED[kind] for kind in kinds[1:]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from typing import Self
 
 from keeper.core.v3math.liquidity_math import add_delta
@@ -33,9 +32,10 @@ class TickBook:
 
     def copy(self) -> Self:
         """The same ticks again, independent of these."""
-        twin = copy(self)
-        for column in ("gross", "net", "outside0_x128", "outside1_x128", "words"):
-            setattr(twin, column, dict(getattr(self, column)))
+        twin = type(self)({}, self.tick_spacing)
+        twin.words = self.words.copy()
+        twin.gross, twin.net = self.gross.copy(), self.net.copy()
+        twin.outside0_x128, twin.outside1_x128 = self.outside0_x128.copy(), self.outside1_x128.copy()
         return twin
 
     def info(self, tick: int) -> TickInfo:
