@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,6 +183,22 @@ def test_no_decision_depends_on_what_the_tape_brings_later() -> None:
     count = len(told["value"])
     assert count == 48
     assert all(told[name] == long[name][:count] for name in told)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_garbage_collector_waits_during_a_run_and_no_longer(stopped: bool) -> None:
+    before, told = gc.get_threshold(), []
+
+    def progress(done_s: int, total_s: int) -> None:
+        if done_s < total_s:
+            told.append(gc.get_threshold()[0])
+            if stopped:
+                raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        rehearsal().run(progress, every=10)
+    assert min(told) > before[0]
+    assert gc.get_threshold() == before
 
 
 def test_past_its_end_a_tape_has_nothing() -> None:

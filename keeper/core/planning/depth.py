@@ -53,9 +53,7 @@ def swap_in(pool: PoolView, *, zero_for_one: bool, amount_specified: int, sqrt_p
         ticks=TickMap.of({net.tick: net.liquidity_net for net in passed}, state.key.tick_spacing),
         fee_protocol=state.fee_protocol,
     )
-    return swap(
-        before, zero_for_one=zero_for_one, amount_specified=amount_specified, sqrt_price_limit_x96=sqrt_price_limit_x96
-    )
+    return swap(before, zero_for_one=zero_for_one, amount_specified=amount_specified, sqrt_price_limit_x96=sqrt_price_limit_x96)
 
 
 def reach_x96(pool: PoolView, interval: Interval) -> tuple[int, int]:
