@@ -13,8 +13,8 @@ from keeper.core.quant.accumulation import advance_decline
 from keeper.core.quant.markets import capped_weights
 from keeper.core.quant.robust import RollingMedian, z_of
 from keeper.core.signals import names
-from keeper.core.signals.candle import Candle
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing, stale
+from keeper.core.signals.candle import Candle, Minute
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, Way, missing, stale
 
 WANTED_POOLS = 20
 """Breadth over fewer markets is mostly the luck of their choice."""
@@ -80,9 +80,9 @@ class Breadth(Instrument):
         self._since_s: int | None = None
         self._found: Measures | None = None
 
-    def minute(self, candle: Candle) -> None:
+    def minute(self, minute: Minute) -> None:
         """Keep the base token's own price, in which others are quoted."""
-        self._close = candle.close
+        self._close = minute.close
 
     def hour(self, candle: Candle) -> None:
         """Carry the advance/decline line on by an hour, and remember how it and the price stood."""
@@ -106,6 +106,10 @@ class Breadth(Instrument):
         self._turn_day(sample.timestamp_s)
         for asset, rate in self._rates.items():
             rate.step(self._move(asset, moves), elapsed_s)
+
+    def ways(self) -> Mapping[str, Way]:
+        """All together."""
+        return dict.fromkeys((name for name, _ in _UNITS), self.measures)
 
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
         """Breadth, divergence and the two rates."""

@@ -35,6 +35,19 @@ class Candle(NamedTuple):
         return Bar(open=self.open, high=self.high, low=self.low, close=self.close)
 
 
+class Minute(NamedTuple):
+    """What signals look at in a minute; names and units as in :class:`Candle`."""
+
+    start_s: int
+    end_s: int
+    open: float
+    close: float
+    volume: float
+    bought: float | None
+    jit_share: float | None
+    swaps: int
+
+
 class Lens:
     """Makes candles of a pool's bars.
 
@@ -48,6 +61,8 @@ class Lens:
         self._shift = (key.token0.decimals - key.token1.decimals) * math.log(10) - 2 * math.log(2**96)
         self._unit0 = 10.0**-key.token0.decimals
         self._unit1 = 10.0**-key.token1.decimals
+        self._closed = 0, 0.0
+        """Newest closing price that was seen, as the pool has it and as a logarithm."""
 
     def log_price(self, sqrt_price_x96: int) -> float:
         """Natural logarithm of quote per base."""
@@ -56,28 +71,43 @@ class Lens:
 
     def candle(self, bar: PriceBar) -> Candle:
         """The bar, oriented: where base is token1, the highest square-root price is the lowest price."""
-        close = self.log_price(bar.close_x96)
-        if bar.high_x96 == bar.low_x96:
-            opened = high = low = close
-        else:
-            opened = self.log_price(bar.open_x96)
-            low, high = self.log_price(bar.low_x96), self.log_price(bar.high_x96)
-            if not self._base_is_0:
-                low, high = high, low
-        volume, volume_quote = bar.volume0 * self._unit0, bar.volume1 * self._unit1
-        net, unit = bar.net0, self._unit0
+        minute = self.minute(bar)
+        low, high = self.log_price(bar.low_x96), self.log_price(bar.high_x96)
         if not self._base_is_0:
-            volume, volume_quote, net, unit = volume_quote, volume, bar.net1, self._unit1
+            low, high = high, low
         return Candle(
-            bar.start_s,
-            bar.end_s,
+            start_s=minute.start_s,
+            end_s=minute.end_s,
+            open=minute.open,
+            high=high,
+            low=low,
+            close=minute.close,
+            volume=minute.volume,
+            volume_quote=bar.volume1 * self._unit1 if self._base_is_0 else bar.volume0 * self._unit0,
+            bought=minute.bought,
+            jit_share=minute.jit_share,
+            swaps=minute.swaps,
+        )
+
+    def minute(self, bar: PriceBar) -> Minute:
+        """What is looked at in a minute: most opens where the one before it closed, and nobody asks for its high and low."""
+        start_s, open_x96, close_x96 = bar.start_s, bar.open_x96, bar.close_x96
+        known_x96, known = self._closed
+        opened = known if open_x96 == known_x96 else self.log_price(open_x96)
+        close = opened if close_x96 == open_x96 else self.log_price(close_x96)
+        self._closed = close_x96, close
+        if self._base_is_0:
+            volume, net, unit = bar.volume0, bar.net0, self._unit0
+        else:
+            volume, net, unit = bar.volume1, bar.net1, self._unit1
+        jit0 = bar.jit0
+        return Minute(
+            start_s,
+            start_s + bar.width_s,
             opened,
-            high,
-            low,
             close,
-            volume,
-            volume_quote,
+            volume * unit,
             None if net is None else -net * unit,
-            None if bar.jit0 is None else (bar.jit0 / bar.volume0 if bar.volume0 else 0.0),
+            None if jit0 is None else (jit0 / bar.volume0 if bar.volume0 else 0.0),
             bar.swaps,
         )

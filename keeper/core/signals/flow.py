@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keeper.core.model.bar import HOUR_S, Quote, Sample
@@ -12,8 +13,8 @@ from keeper.core.model.view import Quality
 from keeper.core.quant.accumulation import money_flow
 from keeper.core.quant.markets import fee_yield, price_to_cash_flow
 from keeper.core.signals import names
-from keeper.core.signals.candle import Candle
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing, stale
+from keeper.core.signals.candle import Candle, Minute
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, Way, missing, stale
 
 HOURS = 24
 JUDGED = 0.5
@@ -51,6 +52,7 @@ class Flow(Instrument):
     def __init__(self, policy: Policy) -> None:
         key = policy.pool(policy.signal_pool)
         self._policy = policy
+        self._mark_max_age_s = policy.outside.mark_max_age_s
         self._fee = key.fee_pips / 1_000_000
         self._base_is_0 = key.token0.address == policy.base.address
         self._units = 10.0**-key.token0.decimals, 10.0**-key.token1.decimals
@@ -64,29 +66,29 @@ class Flow(Instrument):
         self._flowed: Measures | None = None
         self._yielded: tuple[int, Measures] | None = None
 
-    def minute(self, candle: Candle) -> None:
+    def minute(self, minute: Minute) -> None:
         """Split the minute's flow by whether it closed a gap to the external mark."""
-        hour = self._hour_of(candle)
-        if candle.jit_share is not None:
-            hour.jit += candle.jit_share * candle.volume
-            hour.jit_known += candle.volume
-        if candle.bought is None:
+        hour, volume, bought, jit_share = self._hour_of(minute.start_s), minute.volume, minute.bought, minute.jit_share
+        if jit_share is not None:
+            hour.jit += jit_share * volume
+            hour.jit_known += volume
+        if bought is None:
             return
-        hour.directed += candle.volume
-        mark = self._mark(candle.start_s) if self._marks else None
+        hour.directed += volume
+        mark = self._mark(minute.start_s)
         if mark is None:
-            hour.others_bought += candle.bought
+            hour.others_bought += bought
             return
-        hour.judged += candle.volume
-        gap = mark - candle.open
-        if abs(gap) > self._fee and gap * candle.bought > 0:
-            hour.arbitrage += min(abs(candle.bought), candle.volume)
+        hour.judged += volume
+        gap = mark - minute.open
+        if abs(gap) > self._fee and gap * bought > 0:
+            hour.arbitrage += min(abs(bought), volume)
         else:
-            hour.others_bought += candle.bought
+            hour.others_bought += bought
 
     def hour(self, candle: Candle) -> None:
         """Close the hour."""
-        hour = self._hour_of(candle)
+        hour = self._hour_of(candle.start_s)
         hour.volume, hour.volume_quote = candle.volume, candle.volume_quote
         hour.money_flow = money_flow(high=candle.high, low=candle.low, close=candle.close, volume=candle.volume)
         if candle.bought is not None and not hour.directed:
@@ -112,6 +114,10 @@ class Flow(Instrument):
         if quote.name in self._marks:
             self._marks[quote.name].append(quote)
 
+    def ways(self) -> Mapping[str, Way]:
+        """All together."""
+        return dict.fromkeys(_NAMES, self.measures)
+
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
         """All of it, kept until the next hour or sample; short while fewer than 24 whole hours follow on one another."""
         fee_protocol = 0 if moment.state is None else moment.state.fee_protocol
@@ -133,19 +139,20 @@ class Flow(Instrument):
                 found[name] = measure._replace(as_of_s=moment.now_s)
         return found
 
-    def _hour_of(self, candle: Candle) -> _Hour:
-        start_s = candle.start_s // HOUR_S * HOUR_S
-        if self._now is None or self._now.start_s != start_s:
-            self._now = _Hour(start_s=start_s)
-        return self._now
+    def _hour_of(self, at_s: int) -> _Hour:
+        hour = self._now
+        if hour is None or not 0 <= at_s - hour.start_s < HOUR_S:
+            hour = self._now = _Hour(start_s=at_s // HOUR_S * HOUR_S)
+        return hour
 
     def _mark(self, at_s: int) -> float | None:
         """Logarithm of the mark as of a moment: of the most trusted source whose newest quote of before then is fresh."""
-        least_s = at_s - self._policy.outside.mark_max_age_s
         for quotes in self._marks.values():
-            known = next((quote for quote in reversed(quotes) if quote.as_of_s <= at_s), None)
-            if known is not None and known.value is not None and known.value > 0 and known.as_of_s >= least_s:
-                return math.log(known.value)
+            for quote in reversed(quotes):
+                if quote.as_of_s <= at_s:
+                    if quote.value is not None and quote.value > 0 and quote.as_of_s >= at_s - self._mark_max_age_s:
+                        return math.log(quote.value)
+                    break
         return None
 
     def _flows(self, moment: Moment) -> Measures:
@@ -235,3 +242,10 @@ def _kept(fee_protocol: int) -> float:
 
 
 _YIELDS = ((names.VOLUME_TO_TVL, "per day"), (names.FEE_YIELD, "per year"), (names.PRICE_TO_CASH_FLOW, "years"))
+_NAMES = (
+    names.ACCUMULATION,
+    names.TAKER_FLOW,
+    names.ARBITRAGE_SHARE,
+    names.JIT_SHARE,
+    *(name for name, _ in _YIELDS),
+)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from statistics import fmean, median
 
@@ -19,7 +21,7 @@ from keeper.core.quant.scores import qlike
 from keeper.core.quant.volatility import annualised
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, Way, missing
 from keeper.core.signals.realised import UNIT, Realised
 
 MODELS = ("ewma", "har", "garch")
@@ -87,18 +89,14 @@ class Forecasts(Instrument):
             self._of_hour = self._fitted()
         return {"ewma": ewma, **self._of_hour}
 
-    def measures(self, moment: Moment, _before: Measures, /) -> Measures:
-        """The models, their median, what is usual, and the errors."""
-        quality, note = self._realised.grade(moment.now_s)
-        as_of_s = self._realised.end_s or moment.now_s
-        variances = self.variances()
-        found = {
-            _NAMES[name]: self._volatility(variances.get(name), as_of_s, quality, note) for name in MODELS if name != "ewma"
+    def ways(self) -> Mapping[str, Way]:
+        """The models, their median, what is usual, and the errors: each by itself."""
+        return {
+            **{_NAMES[name]: partial(self._model, name) for name in MODELS if name != "ewma"},
+            names.VOLATILITY_FORECAST: self._center,
+            names.VOLATILITY_USUAL: self._usual,
+            **{_ERRORS[name]: partial(self._error, name) for name in MODELS},
         }
-        center = median(variances.values()) if variances else None
-        found[names.VOLATILITY_FORECAST] = self._volatility(center, as_of_s, quality, note)
-        found[names.VOLATILITY_USUAL] = self._usual(as_of_s)
-        return found | {_ERRORS[name]: self._error(name, as_of_s) for name in MODELS}
 
     def _fitted(self) -> dict[str, float]:
         found = {}
@@ -141,30 +139,46 @@ class Forecasts(Instrument):
             if self._garch is not None:
                 self._garch_variance = garch.filtered(returns, self._garch)[-1]
 
-    def _volatility(self, variance: float | None, as_of_s: int, quality: Quality, note: str) -> Measure:
+    def _model(self, model: str, moment: Moment, _before: Measures, /) -> Measures:
+        name = _NAMES[model]
+        return {name: self._volatility(moment, self.variances().get(model))}
+
+    def _center(self, moment: Moment, _before: Measures, /) -> Measures:
+        variances = self.variances()
+        center = median(variances.values()) if variances else None
+        return {names.VOLATILITY_FORECAST: self._volatility(moment, center)}
+
+    def _volatility(self, moment: Moment, variance: float | None) -> Measure:
+        quality, note = self._realised.grade(moment.now_s)
+        as_of_s = self._as_of_s(moment)
         if variance is None:
             return missing(UNIT, as_of_s, self._source, note or "not enough days to fit")
         return Measure(annualised(variance, DAY_S), UNIT, as_of_s, self._source, quality, note)
 
-    def _usual(self, as_of_s: int) -> Measure:
+    def _usual(self, moment: Moment, _before: Measures, /) -> Measures:
+        as_of_s = self._as_of_s(moment)
         if self._usual_variance is None:
-            count = len(self._forecast_days)
-            return missing(UNIT, as_of_s, self._source, f"{count} days, {LEAST_USUAL_DAYS} wanted: the configured one stands")
-        return Measure(value=annualised(self._usual_variance, DAY_S), unit=UNIT, as_of_s=as_of_s, source=self._source)
+            note = f"{len(self._forecast_days)} days, {LEAST_USUAL_DAYS} wanted: the configured one stands"
+            return {names.VOLATILITY_USUAL: missing(UNIT, as_of_s, self._source, note)}
+        return {names.VOLATILITY_USUAL: Measure(annualised(self._usual_variance, DAY_S), UNIT, as_of_s, self._source)}
 
-    def _error(self, name: str, as_of_s: int) -> Measure:
-        count = len(self._errors[name])
+    def _error(self, model: str, moment: Moment, _before: Measures, /) -> Measures:
+        name, as_of_s, count = _ERRORS[model], self._as_of_s(moment), len(self._errors[model])
         if not count:
-            return missing("mean QLIKE", as_of_s, self._source, "no day has been forecast and passed yet")
+            return {name: missing("mean QLIKE", as_of_s, self._source, "no day has been forecast and passed yet")}
         short = count < SCORED_DAYS
-        return Measure(
-            value=self._mean_errors[name],
+        measure = Measure(
+            value=self._mean_errors[model],
             unit="mean QLIKE",
             as_of_s=as_of_s,
             source=self._source,
             quality=Quality.SHORT if short else Quality.GOOD,
             note=f"over {count} of {SCORED_DAYS} days" if short else "",
         )
+        return {name: measure}
+
+    def _as_of_s(self, moment: Moment) -> int:
+        return self._realised.end_s or moment.now_s
 
 
 _NAMES = {"ewma": names.VOLATILITY_EWMA, "har": names.VOLATILITY_HAR, "garch": names.VOLATILITY_GARCH}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Mapping
+from functools import partial
 from statistics import fmean
 
 from keeper.core.model.bar import DAY_S, HOUR_S, Quote, Sample
@@ -12,7 +14,7 @@ from keeper.core.model.view import Quality
 from keeper.core.quant.lvr import implied_volatility_from_fee_growth
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, Way, missing
 from keeper.core.signals.realised import UNIT
 
 TENORS = (
@@ -68,33 +70,34 @@ class Implied(Instrument):
         if quote.name == self._policy.outside.implied:
             self._quote, self._told = quote, None
 
-    def measures(self, moment: Moment, before: Measures, /) -> Measures:
-        """The term structure, its ratio to realised volatility, and the outside one."""
-        now = self._growth_now(moment)
-        found = {name: self._tenor(moment, now, tenor_s) for name, _, tenor_s in TENORS}
-        found[names.IMPLIED_OVER_REALISED] = self._ratio(moment, found, before)
-        found[names.VOLATILITY_OUTSIDE] = self._outside(moment)
-        return found
+    def ways(self) -> Mapping[str, Way]:
+        """The term structure, its ratio to realised volatility, and the outside one: each by itself."""
+        return {
+            **{name: partial(self._tenor, name, tenor_s) for name, _, tenor_s in TENORS},
+            names.IMPLIED_OVER_REALISED: self._ratio,
+            names.VOLATILITY_OUTSIDE: self._outside,
+        }
 
-    def _tenor(self, moment: Moment, now: tuple[int, int, int] | None, tenor_s: int) -> Measure:
+    def _tenor(self, name: str, tenor_s: int, moment: Moment, _before: Measures, /) -> Measures:
         """Volatility at which the fees of the tenor equal the loss to arbitrage.
 
         Fee growth is what liquidity providers get: the protocol's part is taken before it. It is an average over the tenor and
         has no age of its own.
         """
-        source = self._policy.signal_pool
+        source, now = self._policy.signal_pool, self._growth_now(moment)
         then = self._sample_before(moment.now_s - tenor_s)
         if now is None or then is None or then.timestamp_s >= now[0]:
-            return missing(UNIT, moment.now_s, source, "no earlier sample of fee growth")
+            return {name: missing(UNIT, moment.now_s, source, "no earlier sample of fee growth")}
         at_s, growth0, growth1 = now
         growth0 = (growth0 - then.fee_growth_global0_x128) % _WRAP
         growth1 = (growth1 - then.fee_growth_global1_x128) % _WRAP
         if growth0 >= _BACKWARDS or growth1 >= _BACKWARDS:
-            return missing(UNIT, moment.now_s, source, "fee growth ran backwards: the sample is of an orphaned block")
+            why = "fee growth ran backwards: the sample is of an orphaned block"
+            return {name: missing(UNIT, moment.now_s, source, why)}
         seconds = at_s - then.timestamp_s
         sqrt_price = self._mean_sqrt_price(moment, then.timestamp_s)
         if sqrt_price is None:
-            return missing(UNIT, moment.now_s, source, "no price is known")
+            return {name: missing(UNIT, moment.now_s, source, "no price is known")}
         value = implied_volatility_from_fee_growth(
             growth0_x128=growth0, growth1_x128=growth1, sqrt_price=sqrt_price, seconds=seconds
         )
@@ -105,7 +108,7 @@ class Implied(Instrument):
             quality, note = Quality.SHORT, f"{seconds} s of samples, {wanted} wanted"
         elif seconds > MOST_OF_TENOR * tenor_s:
             quality, note = Quality.STALE, f"over {seconds} s: there is no nearer sample"
-        return Measure(value=value, unit=UNIT, as_of_s=at_s, source=source, quality=quality, note=note)
+        return {name: Measure(value, UNIT, at_s, source, quality, note)}
 
     def _growth_now(self, moment: Moment) -> tuple[int, int, int] | None:
         if moment.state is not None:
@@ -134,14 +137,17 @@ class Implied(Instrument):
     def _raw_sqrt(self, log_human: float) -> float:
         return math.exp(((log_human if self._base_is_0 else -log_human) - self._shift) / 2)
 
-    def _ratio(self, moment: Moment, implied: Measures, realised: Measures) -> Measure:
+    def _ratio(self, moment: Moment, before: Measures, /) -> Measures:
         """Over a week, or over a day while there is no week: above 1 the pool paid more than its volatility cost."""
         for iv_name, rv_name, _ in (TENORS[1], TENORS[0]):
-            iv, rv = implied[iv_name], realised[rv_name]
-            if iv.value is None or rv.value is None or rv.value <= 0 or Quality.GOOD is not iv.quality:
+            iv = before[iv_name]
+            if iv.value is None or iv.quality is not Quality.GOOD:
+                continue
+            rv = before[rv_name]
+            if rv.value is None or rv.value <= 0:
                 continue
             quality = rv.quality if rv_name == names.VOLATILITY_7D or rv.quality is not Quality.GOOD else Quality.SHORT
-            return Measure(
+            measure = Measure(
                 value=iv.value / rv.value,
                 unit=_RATIO,
                 as_of_s=min(iv.as_of_s, rv.as_of_s),
@@ -149,19 +155,24 @@ class Implied(Instrument):
                 quality=quality,
                 note=rv.note or ("" if rv_name == names.VOLATILITY_7D else "over a day: there is no week of samples yet"),
             )
-        return missing(_RATIO, moment.now_s, self._policy.signal_pool, "no day of fee growth and of volatility yet")
+            return {names.IMPLIED_OVER_REALISED: measure}
+        why = "no day of fee growth and of volatility yet"
+        return {names.IMPLIED_OVER_REALISED: missing(_RATIO, moment.now_s, self._policy.signal_pool, why)}
 
-    def _outside(self, moment: Moment) -> Measure:
+    def _outside(self, moment: Moment, _before: Measures, /) -> Measures:
+        return {names.VOLATILITY_OUTSIDE: self._told_at(moment.now_s)}
+
+    def _told_at(self, now_s: int) -> Measure:
         name = self._policy.outside.implied
         quote = self._quote
         if name is None:
-            return missing(UNIT, moment.now_s, "-", "none is configured: outside.implied")
+            return missing(UNIT, now_s, "-", "none is configured: outside.implied")
         if quote is None or quote.value is None:
             why = "not told yet" if quote is None else str(quote.fault)
-            return missing(UNIT, moment.now_s if quote is None else quote.as_of_s, name, why)
+            return missing(UNIT, now_s if quote is None else quote.as_of_s, name, why)
         if self._told is None:
             self._told = Measure(value=quote.value, unit=UNIT, as_of_s=quote.as_of_s, source=quote.source)
-        age_s = moment.now_s - quote.as_of_s
+        age_s = now_s - quote.as_of_s
         if abs(age_s) <= 2 * HOUR_S:
             return self._told
         return self._told._replace(quality=Quality.STALE, note=f"made {age_s} s ago")

@@ -5,13 +5,13 @@ It is the same object in the daemon, in a replay and in a backtest. It knows onl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from keeper.core.model.bar import Quote, Sample
 from keeper.core.model.pool import BlockRef, PoolState
 from keeper.core.model.view import Quality, SignalReading
-from keeper.core.signals.candle import Candle
+from keeper.core.signals.candle import Candle, Minute
 
 
 class Measure(NamedTuple):
@@ -36,12 +36,17 @@ class Moment(NamedTuple):
 
 
 Measures = Mapping[str, Measure]
+Way = Callable[[Moment, Measures], Measures]
+"""Measures a number, or several that are made together, at a moment: each by its name, the same until more is taken in.
+
+The second argument is what can be measured at the same moment, of this instrument and of those that stand before it.
+"""
 
 
 class Instrument:
     """Takes in what it needs and ignores the rest; everything comes in order of time."""
 
-    def minute(self, candle: Candle) -> None:
+    def minute(self, minute: Minute) -> None:
         """A minute is over."""
 
     def hour(self, candle: Candle) -> None:
@@ -53,14 +58,17 @@ class Instrument:
     def quote(self, quote: Quote) -> None:
         """Somebody outside told a number."""
 
-    def measures(self, moment: Moment, before: Measures, /) -> Measures:
-        """Every number by its name.
-
-        Args:
-            moment: of the reading.
-            before: what the instruments that stand before this one have measured at the same moment.
-        """
+    def ways(self) -> Mapping[str, Way]:
+        """How each of its numbers is measured, in the order in which they are told; the names may change with a sample."""
         raise NotImplementedError
+
+
+def ways_of(instruments: Iterable[Instrument]) -> dict[str, Way]:
+    """How everything is measured, in their order."""
+    found: dict[str, Way] = {}
+    for instrument in instruments:
+        found.update(instrument.ways())
+    return found
 
 
 def missing(unit: str, as_of_s: int, source: str, note: str) -> Measure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.core.model.bar import DAY_S, HOUR_S, Reserve, Sample
@@ -10,7 +11,7 @@ from keeper.core.model.policy import Policy
 from keeper.core.model.view import Quality
 from keeper.core.quant.markets import distance_to_kink, quick_ratio, utilisation
 from keeper.core.signals import names
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing, stale
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, Way, missing, stale
 
 RAY = 10**27
 _RATIO, _KINK, _RATE = "available over debt", "fraction of the optimum", "per hour"
@@ -30,7 +31,7 @@ class Lending(Instrument):
     """
 
     def __init__(self, policy: Policy) -> None:
-        self._tokens = policy.outside.lending
+        self._symbols = {token.address: token.symbol for token in policy.outside.lending}
         self._stale_after_s = policy.signals.stale_after_s + policy.outside.sample_every_s
         self._sample: Sample | None = None
         self._ratios: deque[_Seen] = deque()
@@ -52,11 +53,16 @@ class Lending(Instrument):
         while self._liquidations and self._liquidations[0][0] <= sample.timestamp_s - HOUR_S:
             self._liquidations.popleft()
 
+    def ways(self) -> Mapping[str, Way]:
+        """All together; each reserve is told once it was read."""
+        reserves = () if self._sample is None else self._sample.reserves
+        return dict.fromkeys((*(name for name, _ in _UNITS), *self._told(reserves)), self.measures)
+
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
         """Quick ratio and its change over a day, distance to the kink, liquidations."""
         sample = self._sample
-        if not self._tokens or sample is None or not sample.reserves:
-            why = "no lending market is configured: outside.lending" if not self._tokens else "no reserve could be read"
+        if not self._symbols or sample is None or not sample.reserves:
+            why = "no lending market is configured: outside.lending" if not self._symbols else "no reserve could be read"
             return {name: missing(unit, moment.now_s, "aave v3", why) for name, unit in _UNITS}
         if self._found is None:
             self._found = self._measured(sample)
@@ -76,15 +82,15 @@ class Lending(Instrument):
             names.LIQUIDATIONS: _measure(sample, sum(count for _, count in self._liquidations), _RATE)
             if self._liquidations
             else missing(_RATE, sample.timestamp_s, "aave v3", "not known over the last hour: no logs, or no earlier sample"),
-            **self._each(sample),
+            **{name: _measure(sample, _quick(one), _RATIO) for name, one in self._told(sample.reserves).items()},
         }
 
-    def _each(self, sample: Sample) -> Measures:
-        symbols = {token.address: token.symbol for token in self._tokens}
+    def _told(self, reserves: Sequence[Reserve]) -> dict[str, Reserve]:
+        """Those of the configured tokens, by the names of their readings."""
         return {
-            names.of_reserve(names.QUICK_RATIO, symbols[reserve.asset]): _measure(sample, _quick(reserve), _RATIO)
-            for reserve in sample.reserves
-            if reserve.asset in symbols
+            names.of_reserve(names.QUICK_RATIO, self._symbols[reserve.asset]): reserve
+            for reserve in reserves
+            if reserve.asset in self._symbols
         }
 
     def _change(self, sample: Sample, ratio: float) -> Measure:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from keeper.core.model.bar import HOUR_S, Quote
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import Quality
 from keeper.core.signals import names
-from keeper.core.signals.candle import Candle
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.candle import Minute
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, Way, missing
 
 UNIT = "bps over the mark"
 FEED_LATE_S = HOUR_S + 600
@@ -27,16 +28,20 @@ class Marks(Instrument):
         self._names = policy.outside.marks
         self._stale_after_s = policy.signals.stale_after_s
         self._quotes: dict[str, Quote] = {}
-        self._candle: Candle | None = None
+        self._newest: Minute | None = None
 
-    def minute(self, candle: Candle) -> None:
+    def minute(self, minute: Minute) -> None:
         """Keep the price."""
-        self._candle = candle
+        self._newest = minute
 
     def quote(self, quote: Quote) -> None:
         """Keep the mark."""
         if quote.name in self._names:
             self._quotes[quote.name] = quote
+
+    def ways(self) -> Mapping[str, Way]:
+        """The one number."""
+        return {names.MARK_DEVIATION: self.measures}
 
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
         """The deviation; stale when the mark is over an hour off, since price feeds report so often, or when the bar is old."""
@@ -45,10 +50,10 @@ class Marks(Instrument):
         faults = []
         for name in self._names:
             quote = self._quotes.get(name)
-            if quote is None or quote.value is None or quote.value <= 0 or self._candle is None:
+            if quote is None or quote.value is None or quote.value <= 0 or self._newest is None:
                 faults.append(f"{name}: {'not told yet' if quote is None else quote.fault or 'no bar is known'}")
                 continue
-            age_s, bar_age_s = moment.now_s - quote.as_of_s, moment.now_s - self._candle.end_s
+            age_s, bar_age_s = moment.now_s - quote.as_of_s, moment.now_s - self._newest.end_s
             quality, note = Quality.GOOD, ""
             if abs(age_s) > FEED_LATE_S:
                 quality, note = Quality.STALE, f"{name} was made {age_s} s ago"
@@ -56,9 +61,9 @@ class Marks(Instrument):
                 quality, note = Quality.STALE, f"the newest bar ended {bar_age_s} s ago"
             return {
                 names.MARK_DEVIATION: Measure(
-                    value=(self._candle.close - math.log(quote.value)) * 10_000,
+                    value=(self._newest.close - math.log(quote.value)) * 10_000,
                     unit=UNIT,
-                    as_of_s=min(quote.as_of_s, self._candle.end_s),
+                    as_of_s=min(quote.as_of_s, self._newest.end_s),
                     source=quote.source,
                     quality=quality,
                     note=note,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from keeper.core.model.bar import HOUR_S
 from keeper.core.model.policy import Policy
@@ -11,7 +12,7 @@ from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.quant.oscillators import Macd, Rsi
 from keeper.core.signals import names
 from keeper.core.signals.candle import Candle
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing, stale
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, Way, missing, stale
 
 PERIOD = 14
 FAST = 12
@@ -46,6 +47,10 @@ class Momentum(Instrument):
         self._macd.update(candle.close)
         self._hours += 1
         self._end_s, self._strength = candle.end_s, None
+
+    def ways(self) -> Mapping[str, Way]:
+        """Both together."""
+        return dict.fromkeys((names.RSI, names.MACD), self.measures)
 
     def measures(self, moment: Moment, before: Measures, /) -> Measures:
         """Both oscillators; short until as many hours are known as the slower average spans."""

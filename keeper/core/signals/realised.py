@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from keeper.core.model.bar import HOUR_S, MINUTE_S
 from keeper.core.model.policy import Policy
@@ -19,9 +20,9 @@ from keeper.core.quant.checks import SECONDS_A_YEAR
 from keeper.core.quant.exact_sum import rounded
 from keeper.core.quant.volatility import Bar, annualised, garman_klass, jump, parkinson, rogers_satchell, yang_zhang
 from keeper.core.signals import names
-from keeper.core.signals.candle import Candle
+from keeper.core.signals.candle import Candle, Minute
 from keeper.core.signals.hours import ClosedHours, HourSums, Window
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, Way, missing
 
 UNIT = "per year"
 MIN_SWAPS = 12
@@ -57,8 +58,9 @@ class Ewma:
         decay = self._decays.get(seconds)
         if decay is None:
             decay = self._decays[seconds] = 0.5 ** (seconds / self.half_life_s)
-        self._sum = decay * self._sum + (1 - decay) * rate
-        self._weight = decay * self._weight + (1 - decay)
+        fresh = 1 - decay
+        self._sum = decay * self._sum + fresh * rate
+        self._weight = decay * self._weight + fresh
 
     @property
     def rate(self) -> float | None:
@@ -77,6 +79,7 @@ class Realised(Instrument):
         rules = policy.signals
         self._policy = policy
         self._stride = rules.sample_interval_s // MINUTE_S
+        self._stride_s = self._stride * MINUTE_S
         self._closes: deque[float] = deque(maxlen=self._stride + 1)
         self._returns: deque[float] = deque(maxlen=self._stride)
         self._ewma = Ewma(half_life_s=rules.ewma_half_life_s)
@@ -93,33 +96,34 @@ class Realised(Instrument):
         self._most: dict[int, float] = {}
         self._graded: tuple[int, tuple[Quality, str]] | None = None
 
-    def minute(self, candle: Candle) -> None:
+    def minute(self, minute: Minute) -> None:
         """Add the minute's returns to its hour and to the moving average."""
-        close, stride, closes = candle.close, self._stride, self._closes
-        if self._end_s != candle.start_s:
-            self._begin_at(candle.open)
-        self._end_s = candle.end_s
-        hour = self._hour_of(candle)
+        close, stride, closes, returns = minute.close, self._stride, self._closes, self._returns
+        if self._end_s != minute.start_s:
+            self._begin_at(minute.open)
+        self._end_s = minute.end_s
+        hour = self._hour_of(minute.start_s)
         hour.covered_s += MINUTE_S
-        hour.swaps += candle.swaps
-        hour.finest += (close - candle.open) ** 2
+        hour.swaps += minute.swaps
+        hour.finest += (close - minute.open) ** 2
         hour.minutes += 1
         closes.append(close)
         if len(closes) <= stride:
             return
-        r = self.bounded(close - closes[0], stride * MINUTE_S)
-        hour.variance += r * r / stride
+        r = self.bounded(close - closes[0], self._stride_s)
+        square = r * r
+        hour.variance += square / stride
         hour.sampled_s += MINUTE_S
-        if len(self._returns) == stride:
-            hour.bipower += _BIPOWER * abs(r) * abs(self._returns[0]) / stride
+        if len(returns) == stride:
+            hour.bipower += _BIPOWER * abs(r) * abs(returns[0]) / stride
         else:
-            hour.bipower += r * r / stride  # no earlier return to hold it against
-        self._returns.append(r)
-        self._ewma.update(r * r / (stride * MINUTE_S), MINUTE_S)
+            hour.bipower += square / stride  # no earlier return to hold it against
+        returns.append(r)
+        self._ewma.update(square / self._stride_s, MINUTE_S)
 
     def hour(self, candle: Candle) -> None:
         """Close the hour; where no minutes of it are known, its own return stands for them."""
-        hour = self._hour_of(candle)
+        hour = self._hour_of(candle.start_s)
         if not hour.covered_s:
             r = self.bounded(candle.close - candle.open, HOUR_S)
             hour.covered_s = hour.sampled_s = HOUR_S
@@ -196,18 +200,33 @@ class Realised(Instrument):
             return Quality.SHORT, f"{known.swaps} swaps in the look-back, {MIN_SWAPS} wanted"
         return Quality.GOOD, ""
 
-    def measures(self, moment: Moment, _before: Measures, /) -> Measures:
-        """Moving average, windows, two scales, ranges and the part of jumps."""
+    def ways(self) -> Mapping[str, Way]:
+        """Moving average, windows, two scales and the part of jumps each by itself; the ranges together."""
+        alone: dict[str, Callable[[Quality, str], Measure]] = {
+            names.VOLATILITY_EWMA: self._average,
+            **{name: partial(self._over, hours) for name, hours in _TENORS},
+            names.VOLATILITY_TSRV: self._scales,
+            names.JUMP_SHARE: self._jumps,
+        }
+        return {
+            **{name: partial(self._alone, name, way) for name, way in alone.items()},
+            **dict.fromkeys(_RANGES, self._ranges),
+        }
+
+    def _alone(self, name: str, way: Callable[[Quality, str], Measure], moment: Moment, _before: Measures, /) -> Measures:
         quality, note = self.grade(moment.now_s)
         if quality is Quality.MISSING:
-            return {name: missing(UNIT, moment.now_s, self._policy.signal_pool, note) for name in _NAMES}
-        return {
-            names.VOLATILITY_EWMA: self._measure(_volatility(self._ewma.rate), quality, note),
-            **{name: self._over(hours, quality, note) for name, hours in _TENORS},
-            names.VOLATILITY_TSRV: self._measure(self._two_scale(self._last(self._flat_hours)), quality, note),
-            names.JUMP_SHARE: self._measure(_jump_share(self._last(24)), quality, note, unit="fraction of variance"),
-            **self._ranges(quality, note),
-        }
+            return {name: missing(UNIT, moment.now_s, self._policy.signal_pool, note)}
+        return {name: way(quality, note)}
+
+    def _average(self, quality: Quality, note: str) -> Measure:
+        return self._measure(_volatility(self._ewma.rate), quality, note)
+
+    def _scales(self, quality: Quality, note: str) -> Measure:
+        return self._measure(self._two_scale(self._last(self._flat_hours)), quality, note)
+
+    def _jumps(self, quality: Quality, note: str) -> Measure:
+        return self._measure(_jump_share(self._last(24)), quality, note, unit="fraction of variance")
 
     def _begin_at(self, log_price: float) -> None:
         """Let no return reach back past this price."""
@@ -215,14 +234,13 @@ class Realised(Instrument):
         self._returns.clear()
         self._closes.append(log_price)
 
-    def _hour_of(self, candle: Candle) -> HourSums:
+    def _hour_of(self, at_s: int) -> HourSums:
         self._graded = None
-        start_s = candle.start_s // HOUR_S * HOUR_S
-        if self._open_hour is not None and self._open_hour.start_s != start_s:
+        hour = self._open_hour
+        if hour is None or not 0 <= at_s - hour.start_s < HOUR_S:
             self._close_hour()
-        if self._open_hour is None:
-            self._open_hour = HourSums(start_s=start_s)
-        return self._open_hour
+            hour = self._open_hour = HourSums(start_s=at_s // HOUR_S * HOUR_S)
+        return hour
 
     def _close_hour(self) -> None:
         if self._open_hour is not None:
@@ -268,7 +286,10 @@ class Realised(Instrument):
         corrected = (slow - share * fast) / (1 - share)
         return _volatility(corrected if corrected > 0 else slow)
 
-    def _ranges(self, quality: Quality, note: str) -> Measures:
+    def _ranges(self, moment: Moment, _before: Measures, /) -> Measures:
+        quality, note = self.grade(moment.now_s)
+        if quality is Quality.MISSING:
+            return {name: missing(UNIT, moment.now_s, self._policy.signal_pool, note) for name in _RANGES}
         bars, least = self._bars, self._policy.signals.min_history_s // HOUR_S
         if quality is Quality.GOOD and len(bars) < least:
             quality, note = Quality.SHORT, f"{len(bars)} whole hours follow on one another, {least} wanted"
@@ -294,7 +315,6 @@ _RANGES: dict[str, Callable[[Sequence[Bar]], float]] = {
     names.VOLATILITY_RS: rogers_satchell,
     names.VOLATILITY_YZ: yang_zhang,
 }
-_NAMES = (names.VOLATILITY_EWMA, *(name for name, _ in _TENORS), names.VOLATILITY_TSRV, names.JUMP_SHARE, *_RANGES)
 
 
 def flat_window_s(policy: Policy) -> int:

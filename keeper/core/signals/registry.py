@@ -52,10 +52,10 @@ def read_state(view: MarketView, state: SignalState) -> Readings:
     if not state.covers(view.now_s) or state.known_until_s > view.now_s:
         raise ValueError(f"history reaches {state.known_until_s} s, the view is of {view.now_s} s")
     policy = state.policy
-    of_state = state.read(view.block, view.pool(policy.signal_pool).state)
+    sheet = state.sheet(view.block, view.pool(policy.signal_pool).state)
 
     def made(name: str) -> SignalReading:
         signal = SIGNALS.get(name)
-        return of_state.named(name) if signal is None else signal(view, policy)
+        return sheet.reading(name) if signal is None else signal(view, policy)
 
-    return Readings((*of_state.names, *SIGNALS), made)
+    return Readings((*sheet.names, *SIGNALS), made)

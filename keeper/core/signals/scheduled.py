@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import Quality
 from keeper.core.signals import names
 from keeper.core.signals.calendar import CalendarOutlook, outlook, steps
-from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, missing
+from keeper.core.signals.instrument import Instrument, Measure, Measures, Moment, Way, missing
 
 UNIT = "times variance"
 
@@ -27,6 +28,10 @@ class Scheduled(Instrument):
         self._horizon_s = policy.ladder.horizon_s
         self._steps = steps(policy.calendar.calendar, lead_s=policy.calendar.lead_s)
         self._seen: tuple[int, CalendarOutlook, Quality, str] | None = None
+
+    def ways(self) -> Mapping[str, Way]:
+        """Both together."""
+        return dict.fromkeys((names.CALENDAR, names.CALENDAR_NEXT), self.measures)
 
     def measures(self, moment: Moment, _before: Measures, /) -> Measures:
         """Multiplier, and hours until the next event that acts."""

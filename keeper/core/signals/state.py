@@ -6,7 +6,8 @@ sums again: whoever feeds it the whole history of the windows at once, or piece 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping
 
 from keeper.core.model.bar import DAY_S, HOUR_S, HistoryRef, MarketHistory, PriceBar, Quote, Sample
 from keeper.core.model.policy import Policy
@@ -17,13 +18,14 @@ from keeper.core.signals.candle import Lens
 from keeper.core.signals.flow import Flow
 from keeper.core.signals.forecast import SCORED_DAYS, Forecasts
 from keeper.core.signals.implied import Implied
-from keeper.core.signals.instrument import Instrument, Measure, Moment, reading_of
+from keeper.core.signals.instrument import Instrument, Moment, Way, ways_of
 from keeper.core.signals.lending import Lending
 from keeper.core.signals.marks import Marks
 from keeper.core.signals.momentum import Momentum
 from keeper.core.signals.order import Kind, Piece, Tally, in_order, known_at_s
 from keeper.core.signals.realised import Realised
 from keeper.core.signals.scheduled import Scheduled
+from keeper.core.signals.sheet import Measured, Sheet
 from keeper.core.signals.stress import WINDOW, Stress
 from keeper.core.signals.windows import TURN_S, Since, since
 
@@ -66,6 +68,8 @@ class SignalState:
         self._begins = [self.since.of(kind) for kind in Kind]
         self._lens = Lens(policy)
         self._instruments = made(policy, self.since)
+        self._ways: Mapping[str, Way] | None = None
+        self._last_sheet: weakref.ref[Sheet] | None = None
         # only who listens is called: most instruments ignore most of what comes
         self._on_minute = [one.minute for one in self._instruments if type(one).minute is not Instrument.minute]
         self._on_hour = [one.hour for one in self._instruments if type(one).hour is not Instrument.hour]
@@ -84,6 +88,7 @@ class SignalState:
         Raises:
             ValueError: it is of another pool, out of order, or from before the windows.
         """
+        self._settle()
         if more.pool != self.policy.signal_pool:
             raise ValueError(f"history is of pool {more.pool}, signals are read from {self.policy.signal_pool}")
         for kind, piece in in_order(more):
@@ -96,34 +101,49 @@ class SignalState:
         """Names everything that was taken in."""
         return self._tally.ref
 
-    def measures(self, moment: Moment) -> dict[str, Measure]:
-        """What every instrument says, in their order."""
-        found: dict[str, Measure] = {}
-        for instrument in self._instruments:
-            found.update(instrument.measures(moment, found))
-        return found
-
-    def read(self, block: BlockRef, state: PoolState | None) -> Readings:
-        """Every number with its quality, its z-score, and the score that they make.
+    def sheet(self, block: BlockRef, state: PoolState | None) -> Sheet:
+        """All that can be read now.
 
         Args:
             block: of the view.
             state: the signal pool's at that block; None where only its history is known.
         """
-        found = self.measures(Moment(now_s=block.timestamp_s, state=state))
-        scores = self._stress.scores(found)
-        found.update(self._stress.measures(block.timestamp_s, scores))
-        return Readings(tuple(found), lambda name: reading_of(name, found[name], block, scores.get(name)))
+        self._settle()
+        sheet = Sheet(block, self._measured(Moment(block.timestamp_s, state)), self._stress)
+        self._last_sheet = weakref.ref(sheet)
+        return sheet
+
+    def read(self, block: BlockRef, state: PoolState | None) -> Readings:
+        """Every number with its quality, its z-score, and the score that they make; arguments as of :meth:`sheet`."""
+        sheet = self.sheet(block, state)
+        return Readings(sheet.names, sheet.reading)
+
+    def _settle(self) -> None:
+        """Whoever still holds what was read before finds in it what was so then, whenever it is asked for."""
+        sheet = None if self._last_sheet is None else self._last_sheet()
+        if sheet is not None:
+            sheet.settle()
+        self._last_sheet = None
+
+    def _measured(self, moment: Moment) -> Measured:
+        if self._ways is None:
+            self._ways = {**ways_of(self._instruments), **self._stress.ways()}
+        return Measured(moment, self._ways)
 
     def _hand_on(self, kind: Kind, piece: Piece) -> None:
         match piece:
+            case PriceBar() if kind is Kind.MINUTE:
+                minute = self._lens.minute(piece)
+                for take in self._on_minute:
+                    take(minute)
             case PriceBar():
                 candle = self._lens.candle(piece)
-                for take in self._on_minute if kind is Kind.MINUTE else self._on_hour:
-                    take(candle)
-                if kind is Kind.HOUR and candle.end_s > self._remember_from_s:
-                    self._stress.push(self.measures(Moment(now_s=candle.end_s)))
+                for close in self._on_hour:
+                    close(candle)
+                if candle.end_s > self._remember_from_s:
+                    self._stress.push(self._measured(Moment(candle.end_s)))
             case Sample():
+                self._ways = None
                 for instrument in self._instruments:
                     instrument.sample(piece)
             case Quote():

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import Quality
 from keeper.core.quant.fusion import named_score
 from keeper.core.quant.robust import LEAST_VALUES, RollingMedian, z_of
 from keeper.core.signals import names
-from keeper.core.signals.instrument import Measure, Measures, missing
+from keeper.core.signals.instrument import Measure, Measures, Moment, Way, missing
 from keeper.core.signals.risk import RISKS, counted_weight, scheduled_z
 
 WINDOW = 720
 """Hours of the past that a value is held against: 30 days."""
 _DIGITS = 12
 """Kept after the point: a value that stands still must not seem to vary by what its sums were rounded by."""
+SCORED = (*RISKS, names.CALENDAR)
+"""Every signal that may have a z-score."""
 _USABLE = (Quality.GOOD, Quality.SHORT)
 _SCORE, _AVAILABLE = "-0.905 to 0.905", "fraction of weight"
 
@@ -36,27 +40,35 @@ class Stress:
         """Remember the values at the end of an hour."""
         self._kept.clear()
         for name, window in self._windows.items():
-            value = _scaled(name, measures.get(name))
+            value = _scaled(name, measures[name]) if name in measures else None
             if value is not None:
                 window.push(value)
 
-    def scores(self, measures: Measures) -> dict[str, float]:
-        """Stress of each signal, in deviations from its own past; one without a usable value or enough past is left out."""
-        found, kept = {}, self._kept
-        for name in self._windows:
-            measure = measures.get(name)
-            if measure is None or measure.value is None:
-                continue
-            # that of the very same measure stands until the next hour is remembered
-            known = kept.get(name)
-            if known is None or known[0] is not measure:
-                known = kept[name] = measure, self._z(name, measure)
-            if known[1] is not None:
-                found[name] = known[1]
-        calendar = measures.get(names.CALENDAR)
-        if calendar is not None and calendar.value is not None and calendar.quality is Quality.GOOD:
-            found[names.CALENDAR] = scheduled_z(calendar.value)
-        return found
+    def z(self, name: str, measures: Measures) -> float | None:
+        """Stress of one signal, in deviations from its own past; None without a usable value or enough past."""
+        if name not in measures or not (name in self._windows or name == names.CALENDAR):
+            return None
+        measure = measures[name]
+        if measure.value is None:
+            return None
+        if name == names.CALENDAR:
+            return scheduled_z(measure.value) if measure.quality is Quality.GOOD else None
+        # that of the very same measure stands until the next hour is remembered
+        known = self._kept.get(name)
+        if known is None or known[0] is not measure:
+            known = self._kept[name] = measure, self._z(name, measure)
+        return known[1]
+
+    def scores(self, measures: Measures, of: Iterable[str] = SCORED) -> dict[str, float]:
+        """:meth:`z` of each signal that has one."""
+        return {name: z for name in of if (z := self.z(name, measures)) is not None}
+
+    def ways(self) -> Mapping[str, Way]:
+        """The score and how much of the weight is available: both together."""
+        return dict.fromkeys((names.STRESS_SCORE, names.STRESS_AVAILABLE), self._now)
+
+    def _now(self, moment: Moment, before: Measures, /) -> Measures:
+        return self.measures(moment.now_s, self.scores(before, self._weights))
 
     def measures(self, now_s: int, scores: dict[str, float]) -> Measures:
         """The score, missing where too little of the weight is available, and how much of it is."""
@@ -76,8 +88,8 @@ class Stress:
         return None if z is None else RISKS[name].turned(z)
 
 
-def _scaled(name: str, measure: Measure | None) -> float | None:
-    if measure is None or measure.value is None or measure.quality not in _USABLE:
+def _scaled(name: str, measure: Measure) -> float | None:
+    if measure.value is None or measure.quality not in _USABLE:
         return None
     scaled = RISKS[name].scaled(measure.value)
     return None if scaled is None else round(scaled, _DIGITS)

@@ -22,12 +22,13 @@ from keeper.core.signals.flow import Flow
 from keeper.core.signals.forecast import Forecasts
 from keeper.core.signals.hours import HourSums
 from keeper.core.signals.implied import Implied
-from keeper.core.signals.instrument import Instrument, Measure, Moment
+from keeper.core.signals.instrument import Instrument, Moment, ways_of
 from keeper.core.signals.lending import Lending
 from keeper.core.signals.marks import Marks
 from keeper.core.signals.momentum import Momentum
 from keeper.core.signals.order import Kind, Piece
 from keeper.core.signals.realised import Ewma, Realised
+from keeper.core.signals.sheet import Measured
 from keeper.core.signals.stress import Stress
 
 BENCHMARK = "ewma_14d"
@@ -105,12 +106,11 @@ class _Walker:
     def take(self, kind: Kind, piece: Piece) -> Day | None:
         match piece:
             case PriceBar():
-                candle = self._lens.candle(piece)
-                if kind is Kind.MINUTE:
-                    for instrument in self._instruments:
-                        instrument.minute(candle)
-                    return None
-                return self._hour(candle)
+                if kind is Kind.HOUR:
+                    return self._hour(self._lens.candle(piece))
+                minute = self._lens.minute(piece)
+                for instrument in self._instruments:
+                    instrument.minute(minute)
             case Sample():
                 for instrument in self._instruments:
                     instrument.sample(piece)
@@ -122,7 +122,7 @@ class _Walker:
     def _hour(self, candle: Candle) -> Day | None:
         for instrument in self._instruments:
             instrument.hour(candle)
-        measures = self._measures(candle.end_s)
+        measures = Measured(Moment(candle.end_s), ways_of(self._instruments))
         r = self._realised.bounded(candle.close - candle.open, HOUR_S)
         self._models.hour(candle, self._realised.hours[-1], r)
         ends_day = candle.end_s % DAY_S == 0
@@ -139,12 +139,6 @@ class _Walker:
             expected={days: self._models.expected(days) for days in self._horizons},
             stress=stress,
         )
-
-    def _measures(self, now_s: int) -> dict[str, Measure]:
-        found: dict[str, Measure] = {}
-        for instrument in self._instruments:
-            found |= instrument.measures(Moment(now_s=now_s), found)
-        return found
 
     def _variance(self, since_s: int) -> float | None:
         hours = [hour for hour in list(self._realised.hours)[-_HOURS_A_DAY:] if hour.start_s >= since_s]
