@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
+from operator import attrgetter
 
 from keeper.core.model.bar import HOUR_S, MINUTE_S, PriceBar
 from keeper.core.model.pool import BlockPrice
+
+_BLOCK, _TIME = attrgetter("block"), attrgetter("timestamp_s")
 
 
 def close_minutes(
@@ -29,23 +32,22 @@ def close_minutes(
     Raises:
         ValueError: the rows are out of order, or a block comes twice: its volume would count twice.
     """
-    for row, later in pairwise(rows):
-        if later.block <= row.block or later.timestamp_s < row.timestamp_s:
-            raise ValueError("rows must come in order of blocks and of time, each block once")
+    blocks, times_s = list(map(_BLOCK, rows)), list(map(_TIME, rows))
+    if blocks != sorted(set(blocks)) or times_s != sorted(times_s):
+        raise ValueError("rows must come in order of blocks and of time, each block once")
     follows = before is not None and (since_s is None or since_s <= before.end_s)
     close = before.close_x96 if before is not None and follows else None
     start_s = before.end_s if before is not None and follows else _first_minute(rows, before, since_s)
     if start_s is None:
         return ()
     bars: list[PriceBar] = []
-    times_s = [row.timestamp_s for row in rows]
     first = bisect_left(times_s, start_s)
     if first and not follows:
         close = rows[first - 1].sqrt_price_x96
     for begin_s in range(start_s, now_s - MINUTE_S + 1, MINUTE_S):
         end = bisect_left(times_s, begin_s + MINUTE_S, first)
         assert close is not None
-        bars.append(_bar(rows[first:end], begin_s, close))
+        bars.append(_flat(begin_s, close) if first == end else _bar(rows[first:end], begin_s, close))
         first, close = end, bars[-1].close_x96
     return tuple(bars)
 
@@ -56,40 +58,47 @@ def _first_minute(rows: Sequence[BlockPrice], before: PriceBar | None, since_s: 
     return None if not known else -(-(known[0] + 1) // MINUTE_S) * MINUTE_S
 
 
+_OF_ROW = attrgetter("sqrt_price_x96", "high_x96", "low_x96", "volume0", "volume1", "net0", "net1", "jit0", "swaps")
+
+
 def _bar(rows: Sequence[BlockPrice], start_s: int, open_x96: int) -> PriceBar:
-    """Written out in one pass: every cycle makes five of them."""
-    close_x96 = high_x96 = low_x96 = wick_high_x96 = wick_low_x96 = open_x96
-    volume0 = volume1 = swaps = 0
-    net0: int | None = 0
-    net1: int | None = 0
-    jit0: int | None = 0
-    for row in rows:
-        close_x96 = row.sqrt_price_x96
-        high_x96 = max(high_x96, close_x96)
-        low_x96 = min(low_x96, close_x96)
-        wick_high_x96 = max(wick_high_x96, row.high_x96)
-        wick_low_x96 = min(wick_low_x96, row.low_x96)
-        volume0 += row.volume0
-        volume1 += row.volume1
-        net0 = None if net0 is None or row.net0 is None else net0 + row.net0
-        net1 = None if net1 is None or row.net1 is None else net1 + row.net1
-        jit0 = None if jit0 is None or row.jit0 is None else jit0 + row.jit0
-        swaps += row.swaps
+    """Column by column: every cycle makes five of them."""
+    closes, highs, lows, volumes0, volumes1, nets0, nets1, jits0, swaps = zip(*map(_OF_ROW, rows), strict=True)
     return PriceBar(
         start_s=start_s,
         width_s=MINUTE_S,
         open_x96=open_x96,
-        high_x96=high_x96,
-        low_x96=low_x96,
-        close_x96=close_x96,
-        wick_high_x96=wick_high_x96,
-        wick_low_x96=wick_low_x96,
-        volume0=volume0,
-        volume1=volume1,
-        net0=net0,
-        net1=net1,
-        jit0=jit0,
-        swaps=swaps,
+        high_x96=max(open_x96, *closes),
+        low_x96=min(open_x96, *closes),
+        close_x96=closes[-1],
+        wick_high_x96=max(open_x96, *highs),
+        wick_low_x96=min(open_x96, *lows),
+        volume0=sum(volumes0),
+        volume1=sum(volumes1),
+        net0=_total(nets0),
+        net1=_total(nets1),
+        jit0=_total(jits0),
+        swaps=sum(swaps),
+    )
+
+
+def _flat(start_s: int, price_x96: int) -> PriceBar:
+    """A minute without a swap."""
+    return PriceBar(
+        start_s=start_s,
+        width_s=MINUTE_S,
+        open_x96=price_x96,
+        high_x96=price_x96,
+        low_x96=price_x96,
+        close_x96=price_x96,
+        wick_high_x96=price_x96,
+        wick_low_x96=price_x96,
+        volume0=0,
+        volume1=0,
+        net0=0,
+        net1=0,
+        jit0=0,
+        swaps=0,
     )
 
 
@@ -103,6 +112,11 @@ def close_hours(minutes: Sequence[PriceBar]) -> tuple[PriceBar, ...]:
     return tuple(hours)
 
 
+_OF_BAR = attrgetter(
+    "high_x96", "low_x96", "wick_high_x96", "wick_low_x96", "volume0", "volume1", "net0", "net1", "jit0", "swaps"
+)
+
+
 def merged(bars: Sequence[PriceBar], start_s: int, width_s: int) -> PriceBar:
     """One bar out of several that follow on one another without a gap.
 
@@ -111,25 +125,25 @@ def merged(bars: Sequence[PriceBar], start_s: int, width_s: int) -> PriceBar:
         start_s: of the new bar.
         width_s: of the new bar.
     """
+    highs, lows, wick_highs, wick_lows, volumes0, volumes1, nets0, nets1, jits0, swaps = zip(*map(_OF_BAR, bars), strict=True)
     return PriceBar(
         start_s=start_s,
         width_s=width_s,
         open_x96=bars[0].open_x96,
-        high_x96=max(bar.high_x96 for bar in bars),
-        low_x96=min(bar.low_x96 for bar in bars),
+        high_x96=max(highs),
+        low_x96=min(lows),
         close_x96=bars[-1].close_x96,
-        wick_high_x96=max(bar.wick_high_x96 for bar in bars),
-        wick_low_x96=min(bar.wick_low_x96 for bar in bars),
-        volume0=sum(bar.volume0 for bar in bars),
-        volume1=sum(bar.volume1 for bar in bars),
-        net0=_total([bar.net0 for bar in bars]),
-        net1=_total([bar.net1 for bar in bars]),
-        jit0=_total([bar.jit0 for bar in bars]),
-        swaps=sum(bar.swaps for bar in bars),
+        wick_high_x96=max(wick_highs),
+        wick_low_x96=min(wick_lows),
+        volume0=sum(volumes0),
+        volume1=sum(volumes1),
+        net0=_total(nets0),
+        net1=_total(nets1),
+        jit0=_total(jits0),
+        swaps=sum(swaps),
     )
 
 
 def _total(parts: Sequence[int | None]) -> int | None:
     """The sum; None when one part is not known."""
-    known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
+    return None if None in parts else sum(filter(None, parts))

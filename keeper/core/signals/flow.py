@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from keeper.core.model.bar import HOUR_S, Quote, Sample
 from keeper.core.model.policy import Policy
@@ -169,7 +170,7 @@ class Flow(Instrument):
     def _total(self, name: str) -> float:
         """Sum of a number over the closed hours, kept until the next one closes."""
         if name not in self._totals:
-            self._totals[name] = math.fsum(getattr(hour, name) for hour in self._hours)
+            self._totals[name] = math.fsum(map(attrgetter(name), self._hours))
         return self._totals[name]
 
     def _taker_flow(self, moment: Moment) -> Measure:

@@ -59,7 +59,10 @@ class Instrument:
         """Somebody outside told a number."""
 
     def ways(self) -> Mapping[str, Way]:
-        """How each of its numbers is measured, in the order in which they are told; the names may change with a sample."""
+        """How each of its numbers is measured, in the order in which they are told.
+
+        The names are always the same, but for those of reserves: they are those that the newest sample holds.
+        """
         raise NotImplementedError
 
 

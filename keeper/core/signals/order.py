@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from enum import IntEnum
 from heapq import merge
+from operator import attrgetter
+from types import MappingProxyType
 
 from keeper.core.model.bar import NOTHING, HistoryRef, MarketHistory, PriceBar, Quote, Sample, Stretch
 
@@ -45,6 +48,7 @@ class Tally:
         self._pool = pool
         self._digest = hashlib.sha256(pool.encode())
         self._firsts, self._lasts, self._rows = ([0] * len(Kind) for _ in range(3))
+        self._stretches: list[Stretch | None] = [NOTHING] * len(Kind)
         self._ref: HistoryRef | None = None
 
     def add(self, kind: Kind, piece: Piece, *, not_before_s: int = 0) -> None:
@@ -53,16 +57,15 @@ class Tally:
         Raises:
             ValueError: it is older than the one before of its kind, a bar of the same time, or older than ``not_before_s``.
         """
-        at_s, last_s = named_at_s(piece), self._lasts[kind]
-        least_s = last_s + isinstance(piece, PriceBar) if self._rows[kind] else 0
-        if at_s < least_s or at_s < not_before_s:
+        at_s, last_s, rows = named_at_s(piece), self._lasts[kind], self._rows[kind]
+        if at_s < not_before_s or (rows and at_s < last_s + isinstance(piece, PriceBar)):
             raise ValueError(f"{kind.name.lower()} of {at_s} s: the newest is of {last_s} s, the window from {not_before_s} s")
-        if not self._rows[kind]:
+        if not rows:
             self._firsts[kind] = at_s
         self._lasts[kind] = at_s
-        self._rows[kind] += 1
-        self._digest.update(repr(piece).encode())
-        self._ref = None
+        self._rows[kind] = rows + 1
+        self._digest.update(text_of(piece).encode())
+        self._ref = self._stretches[kind] = None
 
     @property
     def ref(self) -> HistoryRef:
@@ -79,9 +82,11 @@ class Tally:
         return self._ref
 
     def _stretch(self, kind: Kind) -> Stretch:
-        if not self._rows[kind]:
-            return NOTHING
-        return Stretch(first_s=self._firsts[kind], last_s=self._lasts[kind], rows=self._rows[kind])
+        found = self._stretches[kind]
+        if found is None:
+            found = Stretch(first_s=self._firsts[kind], last_s=self._lasts[kind], rows=self._rows[kind])
+            self._stretches[kind] = found
+        return found
 
 
 def reference(history: MarketHistory) -> HistoryRef:
@@ -94,15 +99,29 @@ def reference(history: MarketHistory) -> HistoryRef:
 
 def known_at_s(piece: Piece) -> int:
     """The time at which the piece became known."""
-    return piece.end_s if isinstance(piece, PriceBar) else named_at_s(piece)
+    return piece.start_s + piece.width_s if isinstance(piece, PriceBar) else named_at_s(piece)
+
+
+_NAMED_AT: Mapping[type[Piece], Callable[[Piece], int]] = MappingProxyType(
+    {PriceBar: attrgetter("start_s"), Sample: attrgetter("timestamp_s"), Quote: attrgetter("seen_s")}
+)
 
 
 def named_at_s(piece: Piece) -> int:
     """The time by which a stretch names the piece."""
-    match piece:
-        case PriceBar():
-            return piece.start_s
-        case Sample():
-            return piece.timestamp_s
-        case Quote():
-            return piece.seen_s
+    return _NAMED_AT[type(piece)](piece)
+
+
+def _form(kind: type[Piece]) -> tuple[str, Callable[[Piece], tuple[object, ...]]]:
+    """How a piece of that kind is written, and what stands in it."""
+    names = [one.name for one in fields(kind)]
+    return f"{kind.__qualname__}({', '.join(f'{name}=%r' for name in names)})", attrgetter(*names)
+
+
+_FORMS = MappingProxyType({kind: _form(kind) for kind in (PriceBar, Sample, Quote)})
+
+
+def text_of(piece: Piece) -> str:
+    """What a digest is taken of: the piece's ``repr``, in a fraction of its time, as every minute goes through it."""
+    form, values = _FORMS[type(piece)]
+    return form % values(piece)

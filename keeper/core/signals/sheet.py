@@ -69,7 +69,8 @@ class Sheet:
         measured = self._measured
         if measured is None:
             return self._settled[name]
-        return reading_of(name, measured[name], self._block, self._stress.z(name, measured))
+        measure = measured[name]
+        return reading_of(name, measure, self._block, self._stress.z(name, measure))
 
     def settle(self) -> None:
         """Make every reading now, before the instruments take in more; and hold on to them no longer."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping
 
-from keeper.core.model.bar import DAY_S, HOUR_S, HistoryRef, MarketHistory, PriceBar, Quote, Sample
+from keeper.core.model.bar import DAY_S, HOUR_S, HistoryRef, MarketHistory, PriceBar, Sample
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import BlockRef, PoolState
 from keeper.core.model.view import Readings
 from keeper.core.signals.breadth import Breadth
-from keeper.core.signals.candle import Lens
+from keeper.core.signals.candle import Candle, Lens
 from keeper.core.signals.flow import Flow
 from keeper.core.signals.forecast import SCORED_DAYS, Forecasts
 from keeper.core.signals.implied import Implied
@@ -68,12 +68,13 @@ class SignalState:
         self._begins = [self.since.of(kind) for kind in Kind]
         self._lens = Lens(policy)
         self._instruments = made(policy, self.since)
-        self._ways: Mapping[str, Way] | None = None
         self._last_sheet: weakref.ref[Sheet] | None = None
         # only who listens is called: most instruments ignore most of what comes
         self._on_minute = [one.minute for one in self._instruments if type(one).minute is not Instrument.minute]
         self._on_hour = [one.hour for one in self._instruments if type(one).hour is not Instrument.hour]
         self._stress = Stress(policy)
+        self._reserves: list[str] = []
+        self._ways = self._all_ways()
         self._remember_from_s = self.since.turn_s - WINDOW * HOUR_S
         self._tally = Tally(policy.signal_pool)
         self.known_until_s = 0
@@ -91,10 +92,12 @@ class SignalState:
         self._settle()
         if more.pool != self.policy.signal_pool:
             raise ValueError(f"history is of pool {more.pool}, signals are read from {self.policy.signal_pool}")
-        for kind, piece in in_order(more):
-            self._tally.add(kind, piece, not_before_s=self._begins[kind])
-            self.known_until_s = max(self.known_until_s, known_at_s(piece))
-            self._hand_on(kind, piece)
+        newest: Piece | None = None
+        for kind, newest in in_order(more):
+            self._tally.add(kind, newest, not_before_s=self._begins[kind])
+            self._hand_on(kind, newest)
+        if newest is not None:
+            self.known_until_s = max(self.known_until_s, known_at_s(newest))
 
     @property
     def ref(self) -> HistoryRef:
@@ -109,7 +112,7 @@ class SignalState:
             state: the signal pool's at that block; None where only its history is known.
         """
         self._settle()
-        sheet = Sheet(block, self._measured(Moment(block.timestamp_s, state)), self._stress)
+        sheet = Sheet(block, Measured(Moment(block.timestamp_s, state), self._ways), self._stress)
         self._last_sheet = weakref.ref(sheet)
         return sheet
 
@@ -125,27 +128,28 @@ class SignalState:
             sheet.settle()
         self._last_sheet = None
 
-    def _measured(self, moment: Moment) -> Measured:
-        if self._ways is None:
-            self._ways = {**ways_of(self._instruments), **self._stress.ways()}
-        return Measured(moment, self._ways)
+    def _all_ways(self) -> Mapping[str, Way]:
+        return {**ways_of(self._instruments), **self._stress.ways()}
 
     def _hand_on(self, kind: Kind, piece: Piece) -> None:
-        match piece:
-            case PriceBar() if kind is Kind.MINUTE:
-                minute = self._lens.minute(piece)
-                for take in self._on_minute:
-                    take(minute)
-            case PriceBar():
-                candle = self._lens.candle(piece)
-                for close in self._on_hour:
-                    close(candle)
-                if candle.end_s > self._remember_from_s:
-                    self._stress.push(self._measured(Moment(candle.end_s)))
-            case Sample():
-                self._ways = None
-                for instrument in self._instruments:
-                    instrument.sample(piece)
-            case Quote():
-                for instrument in self._instruments:
-                    instrument.quote(piece)
+        if kind is Kind.MINUTE and isinstance(piece, PriceBar):
+            minute = self._lens.minute(piece)
+            for take in self._on_minute:
+                take(minute)
+        elif isinstance(piece, PriceBar):
+            self._hour(self._lens.candle(piece))
+        elif isinstance(piece, Sample):
+            for instrument in self._instruments:
+                instrument.sample(piece)
+            reserves = [one.asset for one in piece.reserves]
+            if reserves != self._reserves:  # each that is read has a reading of its own
+                self._reserves, self._ways = reserves, self._all_ways()
+        else:
+            for instrument in self._instruments:
+                instrument.quote(piece)
+
+    def _hour(self, candle: Candle) -> None:
+        for take in self._on_hour:
+            take(candle)
+        if candle.end_s > self._remember_from_s:
+            self._stress.push(Measured(Moment(candle.end_s), self._ways))

@@ -44,24 +44,23 @@ class Stress:
             if value is not None:
                 window.push(value)
 
-    def z(self, name: str, measures: Measures) -> float | None:
+    def z(self, name: str, measure: Measure) -> float | None:
         """Stress of one signal, in deviations from its own past; None without a usable value or enough past."""
-        if name not in measures or not (name in self._windows or name == names.CALENDAR):
-            return None
-        measure = measures[name]
         if measure.value is None:
             return None
-        if name == names.CALENDAR:
-            return scheduled_z(measure.value) if measure.quality is Quality.GOOD else None
-        # that of the very same measure stands until the next hour is remembered
-        known = self._kept.get(name)
-        if known is None or known[0] is not measure:
-            known = self._kept[name] = measure, self._z(name, measure)
-        return known[1]
+        if name in self._windows:
+            # that of the very same measure stands until the next hour is remembered
+            known = self._kept.get(name)
+            if known is None or known[0] is not measure:
+                known = self._kept[name] = measure, self._z(name, measure)
+            return known[1]
+        if name == names.CALENDAR and measure.quality is Quality.GOOD:
+            return scheduled_z(measure.value)
+        return None
 
     def scores(self, measures: Measures, of: Iterable[str] = SCORED) -> dict[str, float]:
-        """:meth:`z` of each signal that has one."""
-        return {name: z for name in of if (z := self.z(name, measures)) is not None}
+        """:meth:`z` of each signal that is measured and has one."""
+        return {name: z for name in of if name in measures and (z := self.z(name, measures[name])) is not None}
 
     def ways(self) -> Mapping[str, Way]:
         """The score and how much of the weight is available: both together."""

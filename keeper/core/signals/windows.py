@@ -8,10 +8,11 @@ a start would.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from keeper.core.model.bar import DAY_S, MarketHistory
-from keeper.core.signals.order import Kind, named_at_s
+from keeper.core.signals.order import Kind, Piece, named_at_s
 
 HOURS_BACK_S = 180 * DAY_S
 MINUTES_BACK_S = 30 * DAY_S
@@ -22,6 +23,7 @@ _FIRST_TURN_S = 7 * DAY_S
 SAMPLES_BACK_S = 31 * DAY_S
 """A day more than the longest window that is measured over samples."""
 QUOTES_BACK_S = 31 * DAY_S
+_KINDS = tuple(Kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +56,8 @@ def since(now_s: int) -> Since:
 
 def within(history: MarketHistory, begin: Since) -> MarketHistory:
     """The part of a history that the windows look at; each series is in order of time."""
-    oldest = (one[:1] for one in (history.minutes, history.hours, history.samples, history.quotes))
-    if all(named_at_s(piece) >= begin.of(kind) for kind, pieces in zip(Kind, oldest, strict=True) for piece in pieces):
+    series: tuple[Sequence[Piece], ...] = (history.minutes, history.hours, history.samples, history.quotes)
+    if all([named_at_s(pieces[0]) >= begin.of(kind) for kind, pieces in zip(_KINDS, series, strict=True) if pieces]):
         return history
     return replace(
         history,
