@@ -148,7 +148,7 @@ def cycles_ms(scene: Scene, state: SignalState, news: Sequence[MarketHistory]) -
         def cycle() -> None:
             nonlocal readings
             state.feed(one)  # ruff: ignore[function-uses-loop-variable]
-            readings = state.read(block, scene.state)  # ruff: ignore[function-uses-loop-variable]
+            readings = tuple(state.read(block, scene.state))  # ruff: ignore[function-uses-loop-variable]
 
         took.append(cpu_ms(cycle))
     return took, readings
@@ -303,7 +303,7 @@ def bench_engine(scene: Scene) -> None:
 
                 def look() -> None:
                     sight = observe(source, journal, policy, memo)  # ruff: ignore[function-uses-loop-variable]
-                    row.extend((sight, read_state(sight.view, sight.state)))  # ruff: ignore[function-uses-loop-variable]
+                    row.extend((sight, tuple(read_state(sight.view, sight.state))))  # ruff: ignore[function-uses-loop-variable]
 
                 took.append(cpu_ms(look))
                 sight, readings = row
