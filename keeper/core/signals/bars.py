@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 from keeper.core.model.bar import HOUR_S, MINUTE_S, PriceBar
 from keeper.core.model.pool import BlockPrice
@@ -144,6 +145,6 @@ def merged(bars: Sequence[PriceBar], start_s: int, width_s: int) -> PriceBar:
     )
 
 
-def _total(parts: Sequence[int | None]) -> int | None:
+def _total(parts: Sequence[Any]) -> int | None:
     """The sum; None when one part is not known."""
-    return None if None in parts else sum(filter(None, parts))
+    return None if None in parts else sum(parts)

@@ -65,7 +65,7 @@ class Forecasts(Instrument):
         self._expected: dict[str, float] = {}
         self._errors: dict[str, deque[float]] = {name: deque(maxlen=SCORED_DAYS) for name in MODELS}
         self._of_hour: dict[str, float] | None = None
-        self._usual_variance: float | None = None
+        self._usual_volatility: float | None = None
         self._mean_errors: dict[str, float] = {}
 
     def hour(self, candle: Candle) -> None:
@@ -126,7 +126,7 @@ class Forecasts(Instrument):
         if self._expected:
             self._forecast_days.append(median(self._expected.values()))
         if len(self._forecast_days) >= LEAST_USUAL_DAYS:
-            self._usual_variance = median(self._forecast_days)
+            self._usual_volatility = annualised(median(self._forecast_days), DAY_S)
         self._mean_errors = {name: fmean(errors) for name, errors in self._errors.items() if errors}
 
     def _fit(self, now_s: int) -> None:
@@ -157,10 +157,10 @@ class Forecasts(Instrument):
 
     def _usual(self, moment: Moment, _before: Measures, /) -> Measures:
         as_of_s = self._as_of_s(moment)
-        if self._usual_variance is None:
+        if self._usual_volatility is None:
             note = f"{len(self._forecast_days)} days, {LEAST_USUAL_DAYS} wanted: the configured one stands"
             return {names.VOLATILITY_USUAL: missing(UNIT, as_of_s, self._source, note)}
-        return {names.VOLATILITY_USUAL: Measure(annualised(self._usual_variance, DAY_S), UNIT, as_of_s, self._source)}
+        return {names.VOLATILITY_USUAL: Measure(self._usual_volatility, UNIT, as_of_s, self._source)}
 
     def _error(self, model: str, moment: Moment, _before: Measures, /) -> Measures:
         name, as_of_s, count = _ERRORS[model], self._as_of_s(moment), len(self._errors[model])

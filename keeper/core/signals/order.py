@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from enum import IntEnum
 from heapq import merge
+from itertools import repeat
 from operator import attrgetter
 from types import MappingProxyType
 
@@ -24,16 +25,15 @@ class Kind(IntEnum):
     QUOTE = 3
 
 
+_KINDS = tuple(Kind)
+
+
 def in_order(history: MarketHistory) -> Iterator[tuple[Kind, Piece]]:
     """Every piece when it became known: a bar at its end, a sample at its block, a quote when it was seen."""
-    if not (history.hours or history.samples or history.quotes):
-        return ((Kind.MINUTE, bar) for bar in history.minutes)
-    series = (
-        ((Kind.MINUTE, bar) for bar in history.minutes),
-        ((Kind.HOUR, bar) for bar in history.hours),
-        ((Kind.SAMPLE, sample) for sample in history.samples),
-        ((Kind.QUOTE, quote) for quote in history.quotes),
-    )
+    known: tuple[Sequence[Piece], ...] = (history.minutes, history.hours, history.samples, history.quotes)
+    series = [zip(repeat(kind), pieces, strict=False) for kind, pieces in zip(_KINDS, known, strict=True) if pieces]
+    if len(series) == 1:
+        return series[0]
     return merge(*series, key=lambda one: (known_at_s(one[1]), one[0]))
 
 

@@ -87,7 +87,7 @@ class SignalState:
         """Take in what is new, in order of time; nothing may be older than what was taken in before of the same kind.
 
         Raises:
-            ValueError: it is of another pool, out of order, or from before the windows.
+            ValueError: it is of another pool, out of order, or from before the windows; the state is of no use afterwards.
         """
         self._settle()
         if more.pool != self.policy.signal_pool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from keeper.core.model.policy import Policy
 from keeper.core.model.view import Quality
 from keeper.core.quant.fusion import named_score
-from keeper.core.quant.robust import LEAST_VALUES, RollingMedian, z_of
+from keeper.core.quant.robust import RollingMedian, z_of
 from keeper.core.signals import names
 from keeper.core.signals.instrument import Measure, Measures, Moment, Way, missing
 from keeper.core.signals.risk import RISKS, counted_weight, scheduled_z
@@ -81,9 +81,8 @@ class Stress:
         return {names.STRESS_SCORE: measure, names.STRESS_AVAILABLE: available}
 
     def _z(self, name: str, measure: Measure) -> float | None:
-        window = self._windows[name]
-        value = _scaled(name, measure) if len(window) >= LEAST_VALUES else None
-        z = None if value is None else z_of(window, value)
+        value = _scaled(name, measure)
+        z = None if value is None else z_of(self._windows[name], value)
         return None if z is None else RISKS[name].turned(z)
 
 
