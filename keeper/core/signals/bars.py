@@ -59,12 +59,9 @@ def _first_minute(rows: Sequence[BlockPrice], before: PriceBar | None, since_s: 
     return None if not known else -(-(known[0] + 1) // MINUTE_S) * MINUTE_S
 
 
-_OF_ROW = attrgetter("sqrt_price_x96", "high_x96", "low_x96", "volume0", "volume1", "net0", "net1", "jit0", "swaps")
-
-
 def _bar(rows: Sequence[BlockPrice], start_s: int, open_x96: int) -> PriceBar:
     """Column by column: every cycle makes five of them."""
-    closes, highs, lows, volumes0, volumes1, nets0, nets1, jits0, swaps = zip(*map(_OF_ROW, rows), strict=True)
+    _, _, closes, highs, lows, volumes0, volumes1, swaps, nets0, nets1, jits0 = zip(*rows, strict=True)
     return PriceBar(
         start_s=start_s,
         width_s=MINUTE_S,

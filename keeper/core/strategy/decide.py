@@ -353,7 +353,13 @@ def _accepted(so_far: _Proposal, move: Move, reasons: tuple[Reason, ...], gas_we
 
 
 def _refused(so_far: _Proposal, reasons: tuple[Reason, ...], vetoes: tuple[Veto, ...]) -> _Proposal:
-    return so_far._replace(reasons=(*so_far.reasons, *reasons), vetoes=(*so_far.vetoes, *vetoes))
+    return _Proposal(
+        free_quote=so_far.free_quote,
+        moves=so_far.moves,
+        reasons=(*so_far.reasons, *reasons),
+        vetoes=(*so_far.vetoes, *vetoes),
+        gas_wei=so_far.gas_wei,
+    )
 
 
 def _coming(sight: Sight, moves: Sequence[Move]) -> TickRange | None:
