@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 
-from keeper.core.model.bar import Sample
+from keeper.core.model.bar import DAY_S, Sample
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import BlockPrice
 from keeper.core.model.record import Observation
@@ -16,6 +16,8 @@ from keeper.simulation.frictions import BaseFees
 from keeper.simulation.market import SimMarket
 from keeper.simulation.watch import Watch
 
+_LATE_S = 2 * DAY_S
+"""To let go of the first few of many rows moves all the others."""
 _BLOCK, _TIME = attrgetter("block"), attrgetter("timestamp_s")
 
 
@@ -72,13 +74,13 @@ class SimSource:
         )
 
     def _prices(self, after_block: int | None) -> tuple[BlockPrice, ...]:
-        """The rows after a block, or all of the look-back; those before them are let go: nobody knows less later."""
+        """The rows after a block, or all of the look-back; older ones are let go, some days' at a time."""
         rows = self._market.pools[self._policy.signal_pool].rows
-        if after_block is None:
-            del rows[: bisect_left(rows, self._market.now_s - self._policy.signals.lookback_s, key=_TIME)]
-        else:
-            del rows[: bisect_right(rows, after_block, key=_BLOCK)]
-        return tuple(rows)
+        least_s = self._market.now_s - self._policy.signals.lookback_s
+        if rows and rows[0].timestamp_s < least_s - _LATE_S:
+            del rows[: bisect_left(rows, least_s, key=_TIME)]
+        first = bisect_left(rows, least_s, key=_TIME) if after_block is None else bisect_right(rows, after_block, key=_BLOCK)
+        return tuple(rows[first:])
 
     def _sample(self) -> Sample:
         pool = self._market.pools[self._policy.signal_pool]
