@@ -40,18 +40,34 @@ def save(run: Simulation, path: Path) -> None:
     temporary.replace(path)
 
 
+def restored(body: bytes, refusal: str) -> object:
+    """What was pickled, by code whose types are still those of today.
+
+    Args:
+        body: whole, and our own: its digest was compared.
+        refusal: says what it is of and what to do, where the types have changed.
+
+    Raises:
+        ConfigError: they have.
+    """
+    try:
+        return pickle.loads(body)  # ruff: ignore[suspicious-pickle-usage] - our own file, see above
+    except (AttributeError, ImportError, TypeError, pickle.UnpicklingError):
+        raise ConfigError([refusal]) from None
+
+
 def load(path: Path, fresh: Simulation) -> Simulation:
     """The run that was saved, if it is that of ``fresh``.
 
     Raises:
-        ConfigError: the file is damaged, or of another run, version, tape, policy or setting.
+        ConfigError: the file is damaged, or of another run, version, code, tape, policy or setting.
     """
     parts = path.read_bytes().split(b"\n", 3)
     if len(parts) != 4 or parts[0] + b"\n" != _HEAD or hashlib.sha256(parts[3]).hexdigest().encode() != parts[2]:
         raise ConfigError([f"{path} is damaged: remove it and run anew"])
     if parts[1].decode() != _identity(fresh):
         raise ConfigError([f"{path} is of another version, tape, policy or setting: run anew, or with what it was made with"])
-    found = pickle.loads(parts[3])  # ruff: ignore[suspicious-pickle-usage] - our own file, see above
+    found = restored(parts[3], f"{path} was written by other code: remove it and run anew")
     if not isinstance(found, Simulation):
         raise ConfigError([f"{path} holds no run: remove it and run anew"])
     return found

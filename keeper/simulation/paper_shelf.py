@@ -17,6 +17,7 @@ from pathlib import Path
 from keeper.core.model.errors import ConfigError, Fault
 from keeper.core.model.policy import Policy
 from keeper.core.model.pool import BlockRef
+from keeper.simulation.checkpoint import restored
 from keeper.simulation.paper_book import PaperBook
 from keeper.simulation.runner import Setting
 
@@ -86,12 +87,14 @@ class BookShelf:
         """The book as it was saved, without a node.
 
         Raises:
-            ConfigError: it is damaged.
+            ConfigError: it is damaged, or was written by other code.
         """
         parts = saved.path.read_bytes().split(b"\n", 4)
         if len(parts) != 5 or hashlib.sha256(parts[4]).hexdigest().encode() != parts[3]:
             raise ConfigError([self._damaged(saved.path)])
-        found = pickle.loads(parts[4])  # ruff: ignore[suspicious-pickle-usage] - our own file, see above
+        found = restored(
+            parts[4], f"{saved.path} was written by other code: move {self._folder.parent} away to begin a new book"
+        )
         if not isinstance(found, PaperBook):
             raise ConfigError([self._damaged(saved.path)])
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -175,6 +176,15 @@ def test_the_shelf_holds_the_newest_book_of_each_of_the_last_blocks(books: Books
 def test_a_damaged_book_is_refused_with_what_to_do(books: Books, damage: bytes) -> None:
     books.shelf.saved()[0].path.write_bytes(damage)
     with pytest.raises(ConfigError, match=r"is damaged: move .*paper away to begin a new book"):
+        books.reopen()
+
+
+def test_a_book_of_types_that_are_no_more_is_refused_with_what_to_do(books: Books) -> None:
+    saved = books.shelf.saved()[0]
+    head, owner, stand, _, _ = saved.path.read_bytes().split(b"\n", 4)
+    body = b"ckeeper.simulation.paper_book\nAnOldBook\n."
+    saved.path.write_bytes(b"\n".join((head, owner, stand, hashlib.sha256(body).hexdigest().encode(), body)))
+    with pytest.raises(ConfigError, match=r"was written by other code: move .*paper away to begin a new book"):
         books.reopen()
 
 

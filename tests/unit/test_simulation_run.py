@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +168,16 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path: Path)
         checkpoint.load(path, rehearsal(cadence_s=600))
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(ConfigError, match="damaged"):
+        checkpoint.load(path, rehearsal())
+
+
+def test_a_checkpoint_of_types_that_are_no_more_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "run.checkpoint"
+    checkpoint.save(rehearsal(), path)
+    head, owner, _, _ = path.read_bytes().split(b"\n", 3)
+    body = b"ckeeper.simulation.runner\nAnOldRun\n."
+    path.write_bytes(b"\n".join((head, owner, hashlib.sha256(body).hexdigest().encode(), body)))
+    with pytest.raises(ConfigError, match="was written by other code: remove it and run anew"):
         checkpoint.load(path, rehearsal())
 
 
