@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.core.model.ladder import LayerKind, Regime, TickRange
-from keeper.core.strategy.targets import extent, half_width_ticks, target_ladder, target_layer
+from keeper.core.strategy.targets import extent, half_width_ticks, layer_in, target_ladder, target_ranges
 from tests.builders import DAY_S, TICK, USDC_WETH_500, USDC_WETH_3000, ladder_policy, policy, view
 
 CORE, SECONDARY, INSURANCE = LayerKind
@@ -13,7 +13,8 @@ CORE, SECONDARY, INSURANCE = LayerKind
 
 def layer(kind, *, inner, tick=TICK, volatility=0.6):
     rules = policy()
-    return target_layer(view(tick), rules, rules.ladder.layer(kind), weight=0.2, volatility=volatility, inner=inner)
+    layer = rules.ladder.layer(kind)
+    return layer_in(layer, target_ranges(rules, layer, tick=tick, volatility=volatility, inner=inner), weight=0.2)
 
 
 def test_wings_are_one_sided_even_when_the_price_has_left_the_inner_layer():

@@ -36,26 +36,11 @@ def target_ladder(view: MarketView, policy: Policy, regime: Regime, volatility: 
     for rules in policy.ladder.layers:
         weight = policy.ladder.weights_in(regime).weight(rules.kind)
         if weight > 0:
-            layers.append(target_layer(view, policy, rules, weight=weight, volatility=volatility, inner=inner))
-            inner = extent(band.range for band in layers[-1].bands)
+            tick = view.pool(rules.pool).state.tick
+            ranges = target_ranges(policy, rules, tick=tick, volatility=volatility, inner=inner)
+            layers.append(layer_in(rules, ranges, weight=weight))
+            inner = extent(ranges)
     return TargetLadder(layers=tuple(layers))
-
-
-def target_layer(
-    view: MarketView, policy: Policy, rules: LayerPolicy, *, weight: float, volatility: float, inner: TickRange | None
-) -> TargetLayer:
-    """One layer placed afresh around the price of its pool.
-
-    Args:
-        view: of this cycle.
-        policy: the rules of all.
-        rules: of this layer.
-        weight: part of the ladder's value, in (0, 1].
-        volatility: forecast per year, >= 0.
-        inner: from end to end, what the next inner layer covers or is about to cover; None when there is none.
-    """
-    tick = view.pool(rules.pool).state.tick
-    return layer_in(rules, target_ranges(policy, rules, tick=tick, volatility=volatility, inner=inner), weight=weight)
 
 
 def layer_in(rules: LayerPolicy, ranges: tuple[TickRange, ...], *, weight: float) -> TargetLayer:
